@@ -1,0 +1,16 @@
+"""The project's own settings, in a data directory of the test run's own and free of the owner's."""
+
+import os
+import tempfile
+
+KEPT = ("FLEETWEB_TEST_",)
+for name in [n for n in os.environ if n.startswith("FLEETWEB_") and not n.startswith(KEPT)]:
+    del os.environ[name]
+os.environ["FLEETWEB_DATA"] = tempfile.mkdtemp(prefix="fleetweb-tests-")
+
+from fleetweb.settings import *  # noqa: E402, F403
+from fleetweb.settings import DATABASES, FLEETWEB_DATA, SQLITE  # noqa: E402
+
+if DATABASES["default"] is SQLITE:
+    SQLITE["TEST"] = {"NAME": FLEETWEB_DATA / "tests.sqlite3"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
