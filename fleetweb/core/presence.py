@@ -109,7 +109,10 @@ class ShardShare:
 
 @dataclass(frozen=True, slots=True)
 class NodePresence:
-    """One machine. `exo` is None while exo does not count it in; `since` is when its state began."""
+    """One machine. `exo` is None while exo does not count it in; `since` is when its state began.
+
+    `exo_id` is the id it has, or had when exo last counted it in.
+    """
 
     name: str
     role: Role
@@ -119,6 +122,7 @@ class NodePresence:
     host: str | None = None
     cluster: str | None = None
     exo: ExoNode | None = None
+    exo_id: str | None = None
     last_heard_at: datetime | None = None
     shares: tuple[ShardShare, ...] = ()
     downloads: tuple[Download, ...] = ()  # ongoing and failed

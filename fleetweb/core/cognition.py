@@ -1,0 +1,274 @@
+"""What one machine is doing, from what is seen of it.
+
+Each rule looks for one state and answers None if it does not hold. `RULES` is their order: what
+needs the owner most comes first, except that work in hand goes before learning and waking.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from . import words
+from .intensity import HARD_WORK, effort, signals, weigh
+from .presence import CognitiveLoad, CognitiveState, Condition, Evidence
+from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task
+from .watch import QUIET_AFTER, ClusterWatch
+
+# How much a machine is asked to do while no request is in hand (compare intensity.effort).
+EFFORT_WAKING = 0.5
+EFFORT_LEARNING = 0.3
+
+WAKING_PHASES = frozenset(
+    {
+        RunnerPhase.ABSENT,
+        RunnerPhase.IDLE,
+        RunnerPhase.CONNECTING,
+        RunnerPhase.CONNECTED,
+        RunnerPhase.LOADING,
+        RunnerPhase.LOADED,
+        RunnerPhase.WARMING_UP,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Everything a rule may look at: one machine in its cluster, now.
+
+    `names` are machines' names by exo id, of gone ones too; `troubles` say by exo id what keeps
+    a machine from doing its part ("has gone quiet").
+    """
+
+    node: ExoNode
+    watch: ClusterWatch
+    instances: tuple[Instance, ...]
+    names: Mapping[str, str]
+    troubles: Mapping[str, str]
+    now: datetime
+
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds since exo last heard from this machine, None if exo does not say."""
+        silence = self.watch.silence_of(self.node.last_seen_at)
+        if silence is None or self.watch.answered_at is None:
+            return None
+        return (silence + (self.now - self.watch.answered_at)).total_seconds()
+
+    @property
+    def in_hand(self) -> tuple[tuple[Instance, tuple[Task, ...]], ...]:
+        """The instances here that have work in hand and could do it, with that work."""
+        snapshot = self.watch.snapshot
+        tasks = [(i, snapshot.tasks_of(i.id) if snapshot else ()) for i in self.instances]
+        return tuple((i, t) for i, t in tasks if t and not self.is_waking(i))
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        return tuple(d for (node, _), (_, d) in self.watch.learning.items() if node == self.node.id)
+
+    def is_waking(self, instance: Instance) -> bool:
+        """Whether the model is still on its way in: it takes requests, and answers them later."""
+        return any(
+            shard.runner.phase in WAKING_PHASES and shard.node_id not in self.troubles
+            for shard in instance.shards
+        )
+
+    def shard(self, instance: Instance) -> Shard:
+        shard = instance.shard_on(self.node.id)
+        assert shard is not None  # noqa: S101  `instances` are those on this node
+        return shard
+
+    def intensity(self, doing: float) -> float:
+        return weigh(signals(self.node, doing))
+
+    def vitals(self) -> tuple[Evidence, ...]:
+        """What the machine's own instruments say, as far as they say it."""
+        known = {
+            "last_heard_s": self.silent_s,
+            "gpu_usage": self.node.gpu_usage,
+            "power_w": self.node.power_w,
+            "temperature_c": self.node.temperature_c,
+        }
+        return tuple(Evidence(name, round(v, 2)) for name, v in known.items() if v is not None)
+
+
+Rule = Callable[[Sight], CognitiveLoad | None]
+
+
+def think(sight: Sight) -> CognitiveLoad:
+    """The first state that holds, with its evidence and its sentence."""
+    return next(load for rule in RULES if (load := rule(sight)))
+
+
+def is_quiet(node: ExoNode, watch: ClusterWatch) -> bool:
+    """Whether exo counts the machine in but has not heard from it for more than five seconds."""
+    silence = watch.silence_of(node.last_seen_at)
+    return silence is not None and silence > QUIET_AFTER
+
+
+def troubles(watch: ClusterWatch) -> dict[str, str]:
+    """By exo id, what keeps a machine from doing its part of an instance."""
+    snapshot = watch.snapshot
+    if snapshot is None:
+        return {}
+    found = {
+        shard.node_id: "has stumbled"
+        for instance in snapshot.instances
+        for shard in instance.shards
+        if shard.runner.phase is RunnerPhase.FAILED
+    }
+    found |= {node.id: "has gone quiet" for node in snapshot.nodes if is_quiet(node, watch)}
+    here = {node.id for node in snapshot.nodes}
+    assigned = {node_id for instance in snapshot.instances for node_id in instance.node_ids}
+    return found | dict.fromkeys(assigned - here, "is gone")
+
+
+def _quiet(sight: Sight) -> CognitiveLoad | None:
+    silent_s = sight.silent_s
+    if silent_s is None or not is_quiet(sight.node, sight.watch):
+        return None
+    baseline = QUIET_AFTER.total_seconds()
+    evidence = [Evidence("last_heard_s", round(silent_s, 1), baseline)]
+    sentence = words.quiet(silent_s)
+    if sight.watch.condition is Condition.FROZEN:
+        snapshot = sight.watch.snapshot
+        evidence.append(Evidence("event_index_still", snapshot.event_index if snapshot else None))
+        sentence = words.quiet_frozen(silent_s)
+    return CognitiveLoad(0.0, CognitiveState.QUIET, evidence=tuple(evidence), sentence=sentence)
+
+
+def _stumbled(sight: Sight) -> CognitiveLoad | None:
+    for instance in sight.instances:
+        runner = sight.shard(instance).runner
+        if runner.phase is RunnerPhase.FAILED:
+            loading = sight.watch.fell_during.get(runner.id) in WAKING_PHASES
+            while_doing = "loading" if loading else "running"
+            model = words.short_model(instance.model_id)
+            return CognitiveLoad(
+                sight.intensity(0.0),
+                CognitiveState.STUMBLED,
+                evidence=(
+                    Evidence("runner_phase", runner.phase.value),
+                    Evidence("failed_while", while_doing),
+                    Evidence("reason", runner.failure),
+                    *sight.vitals(),
+                ),
+                sentence=words.stumbled(model, while_doing, runner.failure),
+            )
+    return None
+
+
+def _held_up(sight: Sight) -> CognitiveLoad | None:
+    """Work in hand that can't go on: another machine of the instance does not do its part."""
+    for instance, tasks in sight.in_hand:
+        for shard in instance.shards:
+            trouble = sight.troubles.get(shard.node_id)
+            if trouble and shard.node_id != sight.node.id:
+                name = sight.names.get(shard.node_id, "a machine")
+                part = words.layers(shard.start_layer, shard.end_layer)
+                return CognitiveLoad(
+                    sight.intensity(0.0),
+                    CognitiveState.SILENT,
+                    current_task=tasks[0].preview,
+                    evidence=(
+                        Evidence("waiting_for", name),
+                        Evidence("waiting_because", f"{name} {trouble}"),
+                        Evidence("requests_in_hand", len(tasks)),
+                        *sight.vitals(),
+                    ),
+                    sentence=words.held_up(name, part, trouble),
+                )
+    return None
+
+
+def _processing(sight: Sight) -> CognitiveLoad | None:
+    tasks = [task for _, in_hand in sight.in_hand for task in in_hand]
+    if not tasks:
+        return None
+    intensity = sight.intensity(effort(len(tasks)))
+    phases = {sight.shard(instance).runner.phase.value for instance, _ in sight.in_hand}
+    hard = intensity > HARD_WORK
+    return CognitiveLoad(
+        intensity,
+        CognitiveState.PROCESSING,
+        current_task=tasks[0].preview,
+        evidence=(
+            Evidence("requests_in_hand", len(tasks)),
+            Evidence("runner_phase", words.listing(sorted(phases))),
+            *sight.vitals(),
+        ),
+        sentence=words.processing(tasks[0].preview, len(tasks) - 1, hard=hard),
+    )
+
+
+def _learning(sight: Sight) -> CognitiveLoad | None:
+    if not sight.downloads:
+        return None
+    download = max(sight.downloads, key=lambda d: d.total_bytes or 0)
+    percent = _percent(download.downloaded_bytes, download.total_bytes)
+    model = words.short_model(download.model_id)
+    return CognitiveLoad(
+        sight.intensity(EFFORT_LEARNING),
+        CognitiveState.LEARNING,
+        estimated_completion_pct=percent,
+        evidence=(
+            Evidence("downloaded_bytes", download.downloaded_bytes, download.total_bytes),
+            Evidence("bytes_per_s", download.bytes_per_s),
+            *sight.vitals(),
+        ),
+        sentence=words.learning(model, percent, download.eta_s),
+    )
+
+
+def _waking(sight: Sight) -> CognitiveLoad | None:
+    for instance in sight.instances:
+        shard = sight.shard(instance)
+        if sight.is_waking(instance) and shard.runner.phase is not RunnerPhase.FAILED:
+            runner = shard.runner
+            model = words.short_model(instance.model_id)
+            return CognitiveLoad(
+                sight.intensity(EFFORT_WAKING),
+                CognitiveState.WAKING,
+                estimated_completion_pct=_percent(runner.layers_loaded, runner.total_layers),
+                evidence=(
+                    Evidence("runner_phase", runner.phase.value),
+                    Evidence("layers_loaded", runner.layers_loaded, runner.total_layers),
+                    *sight.vitals(),
+                ),
+                sentence=words.waking(model, _step(sight, instance, shard)),
+            )
+    return None
+
+
+def _idle(sight: Sight) -> CognitiveLoad:
+    ready = [i for i in sight.instances if i.is_ready]
+    return CognitiveLoad(
+        sight.intensity(0.0),
+        CognitiveState.IDLE,
+        evidence=(Evidence("models_ready", len(ready)), *sight.vitals()),
+        sentence=words.IDLE_READY if ready else words.IDLE_EMPTY,
+    )
+
+
+RULES: tuple[Rule, ...] = (_quiet, _stumbled, _held_up, _processing, _learning, _waking, _idle)
+
+
+def _step(sight: Sight, instance: Instance, shard: Shard) -> str:
+    """How far this machine is with waking a model up."""
+    runner = shard.runner
+    if runner.phase is RunnerPhase.LOADING and runner.total_layers:
+        return words.waking_layers(runner.layers_loaded or 0, runner.total_layers)
+    others = [sight.names.get(s.node_id, "another machine") for s in instance.shards if s != shard]
+    if runner.phase in (RunnerPhase.CONNECTING, RunnerPhase.CONNECTED) and others:
+        return f"joining hands with {words.listing(others)}"
+    steps = {
+        RunnerPhase.LOADED: "all its layers are in",
+        RunnerPhase.WARMING_UP: "warming up",
+        RunnerPhase.READY: f"ready here, waiting for {words.listing(others)}",
+    }
+    return steps.get(runner.phase, "getting ready")
+
+
+def _percent(done: int | None, of: int | None) -> float | None:
+    if done is None or not of:
+        return None
+    return round(min(100.0, 100 * done / of), 1)

@@ -1,0 +1,253 @@
+"""The whole fleet's presence: each moment is folded from what was seen and the moment before."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from . import words
+from .cognition import Sight, think, troubles
+from .machines import Machine, identify
+from .presence import (
+    CognitiveLoad,
+    CognitiveState,
+    Condition,
+    Evidence,
+    FleetPresence,
+    NodePresence,
+    ShardShare,
+    Span,
+    Work,
+)
+from .roster import FleetNode, Role
+from .snapshot import DownloadPhase, Instance, RunnerPhase
+from .voice import cluster_presence, fleet_says
+from .watch import ClusterWatch
+
+RIBBON = timedelta(minutes=10)
+TRAIL_SECONDS = 60
+# exo's machines are back about 7 s after an election; until then nobody is offline for it.
+ELECTION_TAKES = timedelta(seconds=15)
+
+_ROLE_ORDER = {Role.KING: 0, Role.SOLDIER: 1, Role.DRUMMER: 2, Role.WORKER: 3}
+
+
+def infer(
+    fleet: Sequence[FleetNode],
+    watches: Sequence[ClusterWatch],
+    previous: FleetPresence | None,
+    now: datetime,
+    *,
+    rehearsal: bool = False,
+) -> FleetPresence:
+    """What every machine is doing now. Text times are in `now`'s time zone."""
+    answering = [(w.name, w.snapshot) for w in watches if w.answers and w.snapshot]
+    machines = identify(answering, fleet)
+    names = _names(machines, previous)
+    here = [_present(machine, watches, names, now) for machine in machines]
+    absent = list(_absent(fleet, here, watches, previous, now))
+    nodes = tuple(_after(node, previous, now) for node in sorted(here + absent, key=_order(fleet)))
+    state, sentence = fleet_says(nodes, now)
+    return FleetPresence(
+        at=now,
+        sentence=sentence,
+        state=state,
+        intensity=_mean([n.load.intensity for n in nodes if n.exo]),
+        nodes=nodes,
+        clusters=tuple(cluster_presence(watch, now) for watch in watches),
+        work=tuple(_work(watches, names, previous, now)),
+        spans=_spans(nodes, previous, now),
+        rehearsal=rehearsal,
+        sequence=previous.sequence if previous else 0,
+    )
+
+
+def _names(machines: Sequence[Machine], previous: FleetPresence | None) -> dict[str, str]:
+    """Machines' names by exo id: of those here, and of those that were."""
+    before = {n.exo_id: n.name for n in previous.nodes if n.exo_id} if previous else {}
+    return before | {machine.node.id: machine.name for machine in machines}
+
+
+def _present(
+    machine: Machine, watches: Sequence[ClusterWatch], names: Mapping[str, str], now: datetime
+) -> NodePresence:
+    watch = next(w for w in watches if w.name == machine.cluster)
+    node, snapshot = machine.node, watch.snapshot
+    instances = snapshot.instances_on(node.id) if snapshot else ()
+    sight = Sight(node, watch, instances, names, troubles(watch), now)
+    failed = tuple(
+        d
+        for d in (snapshot.downloads if snapshot else ())
+        if d.node_id == node.id and d.phase is DownloadPhase.FAILED
+    )
+    working = {instance.id for instance, _ in sight.in_hand}
+    return NodePresence(
+        name=machine.name,
+        role=machine.role,
+        load=think(sight),
+        since=now,
+        memory_gb=_memory_gb(machine),
+        host=machine.entry.host if machine.entry else None,
+        cluster=machine.cluster,
+        exo=node,
+        exo_id=node.id,
+        last_heard_at=node.last_seen_at,
+        shares=tuple(_share(i, node.id, names, i.id in working) for i in instances),
+        downloads=sight.downloads + failed,
+    )
+
+
+def _memory_gb(machine: Machine) -> int | None:
+    """As exo reports it, in whole GiB, which is what machines are sold by; else as configured."""
+    if machine.node.memory_total_bytes is not None:
+        return round(machine.node.memory_total_bytes / 2**30)
+    return machine.entry.memory_gb if machine.entry else None
+
+
+def _share(instance: Instance, node_id: str, names: Mapping[str, str], at_work: bool) -> ShardShare:
+    shard = instance.shard_on(node_id)
+    runner = shard.runner if shard else None
+    return ShardShare(
+        instance_id=instance.id,
+        model_id=instance.model_id,
+        phase=runner.phase if runner else RunnerPhase.ABSENT,
+        start_layer=shard.start_layer if shard else None,
+        end_layer=shard.end_layer if shard else None,
+        n_layers=shard.n_layers if shard else None,
+        layers_loaded=runner.layers_loaded if runner else None,
+        total_layers=runner.total_layers if runner else None,
+        at_work=at_work,
+        companions=tuple(
+            names.get(other, "another machine") for other in instance.node_ids if other != node_id
+        ),
+        sharding=shard.sharding if shard else "unknown",
+    )
+
+
+def _absent(
+    fleet: Sequence[FleetNode],
+    here: Sequence[NodePresence],
+    watches: Sequence[ClusterWatch],
+    previous: FleetPresence | None,
+    now: datetime,
+) -> Iterator[NodePresence]:
+    """The machines that ought to be here, or were, and are not."""
+    seen = {node.name for node in here}
+    before = {n.name: n for n in previous.nodes} if previous else {}
+    for name, node in before.items():
+        if name not in seen:
+            yield replace(node, load=_away(node, watches, now), exo=None, shares=(), downloads=())
+    for entry in fleet:
+        if entry.name not in seen and entry.name not in before:
+            never = _never_seen(entry, now)
+            yield replace(never, load=_away(never, watches, now))
+
+
+def _never_seen(entry: FleetNode, now: datetime) -> NodePresence:
+    return NodePresence(
+        name=entry.name,
+        role=entry.role,
+        load=CognitiveLoad(0.0, CognitiveState.OFFLINE),
+        since=now,
+        memory_gb=entry.memory_gb,
+        host=entry.host,
+    )
+
+
+def _away(node: NodePresence, watches: Sequence[ClusterWatch], now: datetime) -> CognitiveLoad:
+    watch = next((w for w in watches if w.name == node.cluster), None)
+    if watch and _electing(watch, now):
+        evidence = (Evidence("cluster_condition", watch.condition.value, source="poll"),)
+        sentence = words.quiet_election()
+        return CognitiveLoad(0.0, CognitiveState.QUIET, evidence=evidence, sentence=sentence)
+    return CognitiveLoad(
+        0.0,
+        CognitiveState.OFFLINE,
+        evidence=tuple(_why_away(node, watch, now)),
+        sentence=words.offline(node.last_heard_at, now),
+    )
+
+
+def _electing(watch: ClusterWatch, now: datetime) -> bool:
+    """Whether exo is between two masters and so counts nobody in."""
+    return (
+        watch.condition is Condition.REELECTED
+        and watch.snapshot is not None
+        and not watch.snapshot.nodes
+        and now - watch.since <= ELECTION_TAKES
+    )
+
+
+def _why_away(node: NodePresence, watch: ClusterWatch | None, now: datetime) -> Iterator[Evidence]:
+    if node.last_heard_at is None:
+        yield Evidence("seen", value=False, source="config")
+    else:
+        yield Evidence("last_heard_s", round((now - node.last_heard_at).total_seconds(), 1))
+    if watch and not watch.answers:
+        yield Evidence("cluster_condition", watch.condition.value, source="poll")
+    elif watch:
+        yield Evidence("in_topology", value=False)
+
+
+def _after(node: NodePresence, previous: FleetPresence | None, now: datetime) -> NodePresence:
+    """`node` with what it keeps from the moment before: since when, and its trail."""
+    before = previous.node(node.name) if previous else None
+    if previous is None or before is None:
+        return replace(node, since=now, trail=(node.load.intensity if node.exo else None,))
+    same = before.load.state is node.load.state
+    trail = before.trail
+    if now.replace(microsecond=0) != previous.at.replace(microsecond=0):
+        trail = (*trail, node.load.intensity if node.exo else None)[-TRAIL_SECONDS:]
+    return replace(node, since=before.since if same else now, trail=trail)
+
+
+def _order(fleet: Sequence[FleetNode]) -> Callable[[NodePresence], tuple[int, int, str]]:
+    """King first, then the owner's own order, then the others by name."""
+    places = {entry.name: place for place, entry in enumerate(fleet)}
+
+    def key(node: NodePresence) -> tuple[int, int, str]:
+        return _ROLE_ORDER[node.role], places.get(node.name, len(places)), node.name
+
+    return key
+
+
+def _work(
+    watches: Sequence[ClusterWatch],
+    names: Mapping[str, str],
+    previous: FleetPresence | None,
+    now: datetime,
+) -> Iterator[Work]:
+    started = {work.id: work.started_at for work in previous.work} if previous else {}
+    for watch in watches:
+        if watch.answers and watch.snapshot:
+            for task in watch.snapshot.tasks:
+                instance = watch.snapshot.instance(task.instance_id)
+                ids = instance.node_ids if instance else ()
+                yield Work(
+                    id=task.id,
+                    cluster=watch.name,
+                    instance_id=task.instance_id,
+                    nodes=tuple(names[i] for i in ids if i in names),
+                    started_at=started.get(task.id, now),
+                    model_id=instance.model_id if instance else task.model_id,
+                    preview=task.preview,
+                )
+
+
+def _spans(
+    nodes: Sequence[NodePresence], previous: FleetPresence | None, now: datetime
+) -> tuple[Span, ...]:
+    """The last ten minutes of every machine's states."""
+    spans = list(previous.spans) if previous else []
+    open_now = {span.node: place for place, span in enumerate(spans) if span.ended_at is None}
+    for node in nodes:
+        place = open_now.get(node.name)
+        if place is not None and spans[place].state is node.load.state:
+            continue
+        if place is not None:
+            spans[place] = replace(spans[place], ended_at=now)
+        spans.append(Span(node.name, node.load.state, now))
+    return tuple(s for s in spans if s.ended_at is None or s.ended_at > now - RIBBON)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 3) if values else 0.0

@@ -1,0 +1,86 @@
+"""What the fleet says of itself as a whole, and what is wrong with a cluster, if anything is."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from . import words
+from .intensity import HARD_WORK
+from .presence import (
+    AT_WORK,
+    NEEDS_OWNER,
+    ClusterPresence,
+    CognitiveState,
+    Condition,
+    NodePresence,
+)
+from .watch import ClusterWatch
+
+# How long a machine's loss is the fleet's news; after that its owner knows.
+LOSS_IS_NEWS = timedelta(minutes=5)
+
+
+def fleet_says(nodes: Sequence[NodePresence], now: datetime) -> tuple[CognitiveState, str]:
+    """The fleet's state and sentence: the machine that needs its owner speaks for all."""
+    troubled = next(iter(sorted(_in_need(nodes, now), key=_urgency)), None)
+    if not any(node.exo for node in nodes):
+        return CognitiveState.OFFLINE, words.FLEET_SLEEPING
+    if troubled:
+        return troubled.load.state, words.named(troubled.name, troubled.load.sentence)
+    at_work = [node for node in nodes if node.load.state in AT_WORK]
+    if at_work:
+        return _working(at_work)
+    for state in (CognitiveState.LEARNING, CognitiveState.WAKING):
+        busy = next((node for node in nodes if node.load.state is state), None)
+        if busy:
+            return state, busy.load.sentence
+    return CognitiveState.IDLE, words.FLEET_WAITING
+
+
+def _in_need(nodes: Sequence[NodePresence], now: datetime) -> Iterator[NodePresence]:
+    for node in nodes:
+        lost = node.last_heard_at is not None and now - node.since <= LOSS_IS_NEWS
+        if node.load.state in NEEDS_OWNER and (
+            node.load.state is not CognitiveState.OFFLINE or lost
+        ):
+            yield node
+
+
+def _urgency(node: NodePresence) -> int:
+    """Work that stands still first; then in the order of the states."""
+    if node.load.state is CognitiveState.SILENT:
+        return -1
+    return list(CognitiveState).index(node.load.state)
+
+
+def _working(at_work: Sequence[NodePresence]) -> tuple[CognitiveState, str]:
+    deep = (CognitiveState.RESOLVING, CognitiveState.GRAPPLING)
+    deepest = next((node.load.state for node in at_work if node.load.state in deep), None)
+    if deepest:
+        return deepest, words.FLEET_DEEP
+    hard = any(node.load.intensity > HARD_WORK for node in at_work)
+    return CognitiveState.PROCESSING, words.FLEET_DEEP if hard else words.FLEET_PROCESSING
+
+
+def cluster_presence(watch: ClusterWatch, now: datetime) -> ClusterPresence:
+    """A cluster's condition, with a sentence and advice where something is wrong."""
+    said = {
+        Condition.FORMING: (words.CLUSTER_FORMING, words.ADVICE_FORMING),
+        Condition.FROZEN: (words.CLUSTER_FROZEN, words.ADVICE_FROZEN),
+        Condition.REELECTED: (words.CLUSTER_ELECTED, words.ADVICE_ELECTED),
+        Condition.UNREACHABLE: (_trouble(watch, now), words.ADVICE_UNREACHABLE),
+        Condition.INVALID: (_trouble(watch, now), words.ADVICE_INVALID),
+    }
+    sentence, advice = said.get(watch.condition, (None, None))
+    return ClusterPresence(
+        name=watch.name,
+        condition=watch.condition,
+        since=watch.since,
+        door=watch.door,
+        answered_at=watch.answered_at,
+        sentence=sentence,
+        advice=advice,
+    )
+
+
+def _trouble(watch: ClusterWatch, now: datetime) -> str:
+    return words.cluster_trouble(watch.problem, watch.door, watch.since, now)

@@ -1,0 +1,155 @@
+"""What has been seen of one cluster so far, and what that says about the cluster as a whole.
+
+Whoever polls folds every answer and every failure into a `ClusterWatch`; each step gives a new one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from .presence import Condition
+from .snapshot import ClusterSnapshot, Download, DownloadPhase, RunnerPhase
+
+# exo tells about every machine once a second; it drops one only after 30 s. Five seconds are
+# five missed words, and no more than one slow poll.
+QUIET_AFTER = timedelta(seconds=5)
+# For how long an election is news: its machines are back after about 7 s.
+ELECTION_IS_NEWS = timedelta(seconds=30)
+# exo reports a running download as ongoing only in every other second.
+DOWNLOAD_PAUSE = timedelta(seconds=6)
+
+_NOTHING: Mapping[str, RunnerPhase] = MappingProxyType({})
+_NO_DOWNLOADS: Mapping[tuple[str, str], tuple[datetime, Download]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWatch:
+    """One cluster as seen so far.
+
+    `snapshot` is the last good answer; `answered_at` is when it came. `moved_at` is when exo's
+    view last moved: its event index or the newest of its lastSeen. `problem` is what went wrong
+    at the last attempt, None after a good one. `fell_during` says what a failed runner was doing.
+    """
+
+    name: str
+    since: datetime
+    condition: Condition = Condition.UNSEEN
+    snapshot: ClusterSnapshot | None = None
+    door: str | None = None
+    answered_at: datetime | None = None
+    moved_at: datetime | None = None
+    elected_at: datetime | None = None
+    problem: str | None = None
+    fell_during: Mapping[str, RunnerPhase] = field(default=_NOTHING)
+    learning: Mapping[tuple[str, str], tuple[datetime, Download]] = field(default=_NO_DOWNLOADS)
+
+    def heard(self, snapshot: ClusterSnapshot, door: str, now: datetime) -> "ClusterWatch":
+        """After a good answer."""
+        before = self.snapshot
+        watch = replace(
+            self,
+            snapshot=snapshot,
+            door=door,
+            answered_at=now,
+            problem=None,
+            moved_at=now if _moved(before, snapshot) else self.moved_at or now,
+            elected_at=now if _elected(before, snapshot) else self.elected_at,
+            fell_during=_fell_during(self, snapshot),
+            learning=_learning(self.learning, snapshot, now),
+        )
+        return watch._now_in(watch._condition_when_answering(now), now)
+
+    def missed(
+        self, problem: str, condition: Condition, door: str, now: datetime
+    ) -> "ClusterWatch":
+        """After a failed attempt. One missed beat changes nothing; going without for 5 s does."""
+        watch = replace(self, problem=problem, door=door)
+        if self.answered_at is not None and now - self.answered_at <= QUIET_AFTER:
+            return watch
+        return watch._now_in(condition, now)
+
+    def silence_of(self, last_seen_at: datetime | None) -> timedelta | None:
+        """How long a machine had not been heard of at the last answer, by exo's own clock."""
+        if last_seen_at is None or self.snapshot is None:
+            return None
+        newest = self.snapshot.newest_seen_at
+        if newest is None or self.answered_at is None or self.moved_at is None:
+            return None
+        return newest + (self.answered_at - self.moved_at) - last_seen_at
+
+    @property
+    def answers(self) -> bool:
+        return self.condition in (Condition.WELL, Condition.FROZEN, Condition.REELECTED)
+
+    def _condition_when_answering(self, now: datetime) -> Condition:
+        assert self.snapshot is not None and self.moved_at is not None  # noqa: S101, PT018
+        if self.elected_at is not None and now - self.elected_at <= ELECTION_IS_NEWS:
+            return Condition.REELECTED
+        if not self.snapshot.nodes:
+            return Condition.FORMING
+        return Condition.FROZEN if now - self.moved_at > QUIET_AFTER else Condition.WELL
+
+    def _now_in(self, condition: Condition, now: datetime) -> "ClusterWatch":
+        if condition is self.condition:
+            return self
+        return replace(self, condition=condition, since=now)
+
+
+def _moved(before: ClusterSnapshot | None, after: ClusterSnapshot) -> bool:
+    """Whether exo's view moved. Both signs must stand still before it counts as frozen."""
+    return (
+        before is None
+        or before.event_index != after.event_index
+        or before.newest_seen_at != after.newest_seen_at
+    )
+
+
+def _elected(before: ClusterSnapshot | None, after: ClusterSnapshot) -> bool:
+    """Whether exo has started over: its event index fell, or everybody is gone at once."""
+    if before is None or not before.nodes:
+        return False
+    fell = (
+        before.event_index is not None
+        and after.event_index is not None
+        and after.event_index < before.event_index
+    )
+    return fell or not after.nodes
+
+
+def _fell_during(watch: ClusterWatch, after: ClusterSnapshot) -> Mapping[str, RunnerPhase]:
+    """For each failed runner, the phase it was last seen in before it failed."""
+    before = watch.snapshot.instances if watch.snapshot else ()
+    phases = {s.runner.id: s.runner.phase for i in before for s in i.shards}
+    failed = [
+        s.runner.id
+        for i in after.instances
+        for s in i.shards
+        if s.runner.phase is RunnerPhase.FAILED
+    ]
+    known = {**phases, **watch.fell_during}
+    return {
+        r: known[r] for r in failed if known.get(r, RunnerPhase.FAILED) is not RunnerPhase.FAILED
+    }
+
+
+def _learning(
+    before: Mapping[tuple[str, str], tuple[datetime, Download]],
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Mapping[tuple[str, str], tuple[datetime, Download]]:
+    """Downloads that go on: reported now, or a moment ago and not ended since."""
+    seen = {(d.node_id, d.model_id): d for d in snapshot.downloads}
+    here = {node.id for node in snapshot.nodes}
+    ended = (DownloadPhase.COMPLETED, DownloadPhase.FAILED)
+    kept = {
+        key: (at, download)
+        for key, (at, download) in before.items()
+        if now - at <= DOWNLOAD_PAUSE
+        and key[0] in here
+        and (key not in seen or seen[key].phase not in ended)
+    }
+    going = {
+        k: (now, d) for k, d in seen.items() if d.phase is DownloadPhase.ONGOING and k[0] in here
+    }
+    return {**kept, **going}
