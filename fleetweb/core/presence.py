@@ -1,4 +1,4 @@
-"""What every machine of the fleet is doing, as values. `inference.py` finds it, `words.py` says it."""
+"""What every machine of the fleet is doing, as values: `inference` finds it, `words` says it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +63,8 @@ class Evidence:
     """One measured fact behind a sentence.
 
     `signal` names it with its unit (`last_heard_s`, `layers_loaded`, `gpu_usage`…), `baseline` is
-    what it is held against, None where there is none; `source` is `exo`, `poll`, `stream` or `config`.
+    what it is held against, None where there is none; `source` is `exo`, `poll`, `stream` or
+    `config`.
     """
 
     signal: str
@@ -92,7 +93,7 @@ class CognitiveLoad:
 
 @dataclass(frozen=True, slots=True)
 class ShardShare:
-    """What a machine holds of one model. Layers are half-open: `start_layer` to `end_layer`, exclusive."""
+    """What a machine holds of one model: layers `start_layer` to `end_layer`, exclusive."""
 
     instance_id: str
     model_id: str
@@ -131,7 +132,7 @@ class NodePresence:
 
 @dataclass(frozen=True, slots=True)
 class ClusterPresence:
-    """One exo cluster. `sentence` is None while nothing is wrong; `advice` says what to do about it."""
+    """One exo cluster. `sentence` is None while nothing is wrong; `advice` says what to do."""
 
     name: str
     condition: Condition
@@ -167,7 +168,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class FleetPresence:
-    """The whole fleet at one moment. `sequence` rises by one with every change that is published."""
+    """The whole fleet at one moment. `sequence` rises with every change that is published."""
 
     at: datetime
     sentence: str

@@ -1,4 +1,4 @@
-"""Who belongs to the fleet: the owner's list of machines, and how a machine exo reports finds its entry."""
+"""Who belongs to the fleet: the owner's list, and how a machine finds its entry in it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .snapshot import ExoNode
 
 
 class Role(StrEnum):
-    """The owner's words. exo says nothing about who is master; `worker` is a machine nobody listed."""
+    """The owner's words: exo does not say who is master. `worker` is a machine nobody listed."""
 
     KING = "king"
     SOLDIER = "soldier"
