@@ -103,7 +103,18 @@ def faults(
 def _status_words(response: httpx.Response) -> str:
     if response.has_redirect_location:
         return f"redirects to {shown(response.headers['location'])}; give its real address"
-    return f"answered {response.status_code}"
+    return f"answered {response.status_code}{_STATUS_WORDS.get(response.status_code, '')}"
+
+
+_STATUS_WORDS = {
+    401: ": it wants a key, or does not accept this one",
+    403: ": it refuses access",
+    404: ": it does not have what was asked for",
+    422: ": it does not understand the request",
+    429: ": it has too much to do",
+    500: ": it failed over the request",
+    503: ": it is not ready",
+}
 
 
 def _connect_words(error: BaseException) -> str:
