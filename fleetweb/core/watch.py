@@ -6,7 +6,6 @@ Whoever polls folds every answer and every failure into a `ClusterWatch`; each s
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from .presence import Condition
 from .snapshot import ClusterSnapshot, Download, DownloadPhase, RunnerPhase
@@ -18,9 +17,6 @@ QUIET_AFTER = timedelta(seconds=5)
 ELECTION_IS_NEWS = timedelta(seconds=30)
 # exo reports a running download as ongoing only in every other second.
 DOWNLOAD_PAUSE = timedelta(seconds=6)
-
-_NOTHING: Mapping[str, RunnerPhase] = MappingProxyType({})
-_NO_DOWNLOADS: Mapping[tuple[str, str], tuple[datetime, Download]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +37,8 @@ class ClusterWatch:
     moved_at: datetime | None = None
     elected_at: datetime | None = None
     problem: str | None = None
-    fell_during: Mapping[str, RunnerPhase] = field(default=_NOTHING)
-    learning: Mapping[tuple[str, str], tuple[datetime, Download]] = field(default=_NO_DOWNLOADS)
+    fell_during: Mapping[str, RunnerPhase] = field(default_factory=dict)
+    learning: Mapping[tuple[str, str], tuple[datetime, Download]] = field(default_factory=dict)
 
     def heard(self, snapshot: ClusterSnapshot, door: str, now: datetime) -> "ClusterWatch":
         """After a good answer."""

@@ -1,0 +1,27 @@
+"""The fleet's presence right now, for every process that wants to show it.
+
+It lives in the cache: in this process's memory, or in Redis when several share the work. It holds
+previews of prompts, so it is kept nowhere else and forgotten soon after nobody renews it.
+"""
+
+from typing import Final
+
+import msgspec
+from django.core.cache import cache
+
+from fleetweb.core.presence import FleetPresence
+
+KEY: Final = "fleet-presence"
+KEPT_FOR_S: Final = 300
+
+_decoder = msgspec.json.Decoder(FleetPresence)
+
+
+async def publish(presence: FleetPresence) -> None:
+    await cache.aset(KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
+
+
+async def current() -> FleetPresence | None:
+    """The newest presence, None while nobody has looked yet."""
+    encoded = await cache.aget(KEY)
+    return None if encoded is None else _decoder.decode(encoded)
