@@ -3,20 +3,34 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx2 as httpx
+import msgspec
 
 from ..errors import FleetError
+
+Response: TypeAlias = httpx.Response  # for those who may not import httpx
 
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
 TIMEOUT = httpx.Timeout(30.0, connect=3.0, pool=3.0)
 # exo's server closes an idle connection after 5 s: ours goes first, so that no request is sent into
 # a connection that is just being closed.
 LIMITS = httpx.Limits(max_connections=1024, max_keepalive_connections=64, keepalive_expiry=4.0)
+
+_STATUS_WORDS = {
+    401: ": it wants a key, or does not accept this one",
+    403: ": it refuses access",
+    404: ": it does not have what was asked for",
+    422: ": it does not understand the request",
+    429: ": it has too much to do",
+    500: ": it failed over the request",
+    503: ": it is not ready",
+}
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
@@ -106,17 +120,6 @@ def _status_words(response: httpx.Response) -> str:
     return f"answered {response.status_code}{_STATUS_WORDS.get(response.status_code, '')}"
 
 
-_STATUS_WORDS = {
-    401: ": it wants a key, or does not accept this one",
-    403: ": it refuses access",
-    404: ": it does not have what was asked for",
-    422: ": it does not understand the request",
-    429: ": it has too much to do",
-    500: ": it failed over the request",
-    503: ": it is not ready",
-}
-
-
 def _connect_words(error: BaseException) -> str:
     causes = tuple(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
@@ -153,3 +156,17 @@ def shown(url: str) -> str:
         return "a malformed address"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"[:120] if host else parts.path[:120]
+
+
+async def post_stream(
+    url: str, body: Mapping[str, Any], headers: Mapping[str, str], connect_s: float
+) -> httpx.Response:
+    """The answer to a POST of JSON, body unread. The caller closes it and limits its silence."""
+    request = client().build_request(
+        "POST",
+        url,
+        content=msgspec.json.encode(body),
+        headers={"content-type": "application/json", **headers},
+        timeout=httpx.Timeout(None, connect=connect_s, pool=connect_s),
+    )
+    return await client().send(request, stream=True)
