@@ -1,0 +1,124 @@
+"""The facts behind a sentence, in words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fleetweb.core import words
+from fleetweb.core.presence import Evidence
+
+from . import figures
+
+# exo hears from a healthy machine about once a second: younger news than this is no news.
+JUST_NOW_S = 5
+
+SOURCES: Mapping[str, str] = {
+    "exo": "exo says so",
+    "poll": "seen while watching",
+    "stream": "heard in the answer's stream",
+    "config": "from the fleet's description",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    label: str
+    value: str
+    source: str
+
+
+def row(fact: Evidence) -> EvidenceRow:
+    source = SOURCES.get(fact.source, fact.source)
+    spoken = KNOWN.get(fact.signal)
+    if spoken is not None:
+        label, say = spoken
+        return EvidenceRow(label, say(fact), source)
+    return EvidenceRow(_label(fact.signal), _with_baseline(fact), source)
+
+
+def _heard(fact: Evidence) -> str:
+    if not isinstance(fact.value, int | float):
+        return figures.UNKNOWN
+    return "just now" if fact.value < JUST_NOW_S else f"{words.duration(fact.value)} ago"
+
+
+def _progress(fact: Evidence) -> str:
+    """A value held against the whole it is part of: "34 of 94"."""
+    value, whole = _say(fact.signal, fact.value), fact.baseline
+    return value if whole is None else f"{value} of {_say(fact.signal, whole)}"
+
+
+def _measured(fact: Evidence) -> str:
+    """A value held against what is usual here."""
+    value, usual = _say(fact.signal, fact.value), fact.baseline
+    return value if usual is None else f"{value}, longest before {_say(fact.signal, usual)}"
+
+
+def _phrase(fact: Evidence) -> str:
+    return figures.UNKNOWN if fact.value is None else str(fact.value).replace("_", " ")
+
+
+KNOWN: Mapping[str, tuple[str, Callable[[Evidence], str]]] = {
+    "last_heard_s": ("Last heard", _heard),
+    "layers_loaded": ("Layers loaded", _progress),
+    "downloaded_bytes": ("Downloaded", _progress),
+    "bytes_per_s": ("Download speed", _progress),
+    "prefill_tokens": ("Tokens read", _progress),
+    "processed_tokens": ("Tokens read", _progress),
+    "requests_in_hand": ("Requests in hand", _progress),
+    "models_ready": ("Models ready", _progress),
+    "runner_phase": ("exo's runner", _phrase),
+    "waiting_for": ("Waiting for", _phrase),
+    "waiting_because": ("Because", _phrase),
+    "gap_ms": ("Silence in the stream", _measured),
+    "gpu_usage": ("GPU in use", _progress),
+    "temperature_c": ("Temperature", _progress),
+    "power_w": ("Power", _progress),
+}
+
+
+def _label(signal: str) -> str:
+    """`view_still_s` reads "View still": the unit belongs to the value."""
+    name = signal
+    for suffix in UNITS:
+        if name.endswith(suffix) and name != suffix:
+            name = name.removesuffix(suffix)
+            break
+    spaced = name.strip("_").replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]
+
+
+def _with_baseline(fact: Evidence) -> str:
+    value = _say(fact.signal, fact.value)
+    if fact.baseline is None:
+        return value
+    return f"{value}, against {_say(fact.signal, fact.baseline)}"
+
+
+def _say(signal: str, value: float | int | str | bool | None) -> str:
+    if value is None:
+        return figures.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    unit = next((say for suffix, say in UNITS.items() if signal.endswith(suffix)), figures.number)
+    return unit(value)
+
+
+# Longest suffix first: the first that fits is the unit.
+UNITS: Mapping[str, Callable[[float], str]] = {
+    "bytes_per_s": lambda value: f"{value / 1e6:,.0f} MB/s",
+    "tokens_per_s": lambda value: f"{value:,.1f} tokens/s",
+    "_tps": lambda value: f"{value:,.1f} tokens/s",
+    "_tokens": lambda value: f"{value:,.0f}",
+    "_bytes": lambda value: figures.gigabytes(int(value)),
+    "_usage": figures.share,
+    "_ratio": figures.share,
+    "_pct": lambda value: f"{value:.0f} %",
+    "_gb": lambda value: f"{value:,.0f} GB",
+    "_ms": lambda value: words.duration(value / 1000) if value >= 1000 else f"{value:,.0f} ms",
+    "_at": lambda value: figures.number(value),
+    "_s": words.duration,
+    "_c": figures.degrees,
+    "_w": figures.watts,
+}

@@ -1,0 +1,41 @@
+"""Numbers as people read them. None is said as unknown, never as 0."""
+
+UNKNOWN = "unknown"
+
+_GIB = 2**30
+
+
+def gigabytes(count: int | None) -> str:
+    """In the units of the machine's own label: a 512 GB Mac holds 512 × 2³⁰ bytes."""
+    if count is None:
+        return UNKNOWN
+    amount = count / _GIB
+    return f"{amount:,.0f} GB" if amount >= 10 else f"{amount:.1f} GB"
+
+
+def share(part: float | None) -> str:
+    """A part of one, as per cent."""
+    return UNKNOWN if part is None else f"{100 * part:.0f} %"
+
+
+def degrees(celsius: float | None) -> str:
+    return UNKNOWN if celsius is None else f"{celsius:.0f} °C"
+
+
+def watts(power_w: float | None) -> str:
+    return UNKNOWN if power_w is None else f"{power_w:.0f} W"
+
+
+def number(value: float | int) -> str:
+    """At most one decimal, thousands apart."""
+    rounded = round(float(value), 1)
+    return f"{rounded:,.0f}" if rounded.is_integer() else f"{rounded:,.1f}"
+
+
+def svg(value: float) -> str:
+    """A coordinate: always with a point, whatever the reader's language."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

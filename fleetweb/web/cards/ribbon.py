@@ -1,0 +1,117 @@
+"""The last ten minutes of every machine, as a band of states and in words."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from fleetweb.core import words
+from fleetweb.core.presence import CognitiveState, FleetPresence, Span
+
+from .figures import svg
+from .looks import LOOKS, Look
+from .moments import Moment, moment
+
+MINUTES = 10
+_WINDOW = timedelta(minutes=MINUTES)
+# The band moves on in steps, so that a still fleet causes a push every ten seconds, not every one.
+STEP_S = 10
+# How many changes are told in words before the rest is only counted.
+_TOLD = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCard:
+    """`x` and `width` are seconds of the window."""
+
+    state: CognitiveState
+    look: Look
+    x: str
+    width: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class BandCard:
+    name: str
+    segments: tuple[SegmentCard, ...]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RibbonCard:
+    start: Moment
+    bands: tuple[BandCard, ...]
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    state: CognitiveState
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+def ribbon(presence: FleetPresence, now: datetime) -> RibbonCard:
+    end = _step_after(now)
+    start = end - _WINDOW
+    stretches = {
+        node.name: _stretches(presence.spans, node.name, start, end) for node in presence.nodes
+    }
+    seen = {stretch.state for row in stretches.values() for stretch in row}
+    return RibbonCard(
+        start=moment(start, now),
+        bands=tuple(_band(name, row) for name, row in stretches.items()),
+        looks=tuple(LOOKS[state] for state in CognitiveState if state in seen),
+    )
+
+
+def _step_after(now: datetime) -> datetime:
+    """The end of the step that `now` is in."""
+    whole = int(now.timestamp()) // STEP_S * STEP_S + STEP_S
+    return datetime.fromtimestamp(whole, UTC)
+
+
+def _stretches(
+    spans: Iterable[Span], name: str, start: datetime, end: datetime
+) -> tuple[_Stretch, ...]:
+    """The spans of one machine inside the window, neighbours of one state joined."""
+    inside = [
+        _Stretch(
+            span.state,
+            max(0.0, (span.started_at - start).total_seconds()),
+            min(_WINDOW, (span.ended_at or end) - start).total_seconds(),
+        )
+        for span in spans
+        if span.node == name
+    ]
+    real = sorted((s for s in inside if s.length_s > 0), key=lambda s: s.start_s)
+    joined = (list(group) for _, group in groupby(real, key=lambda s: s.state))
+    return tuple(_Stretch(g[0].state, g[0].start_s, g[-1].end_s) for g in joined)
+
+
+def _band(name: str, row: Sequence[_Stretch]) -> BandCard:
+    return BandCard(name, tuple(_segment(stretch) for stretch in row), _words(row))
+
+
+def _segment(stretch: _Stretch) -> SegmentCard:
+    look = LOOKS[stretch.state]
+    return SegmentCard(
+        state=stretch.state,
+        look=look,
+        x=svg(stretch.start_s),
+        width=svg(stretch.length_s),
+        told=f"{look.word}, {words.duration(stretch.length_s)}",
+    )
+
+
+def _words(row: Sequence[_Stretch]) -> str:
+    if not row:
+        return "Nothing known of these ten minutes."
+    told = [f"{LOOKS[s.state].word.lower()} {words.duration(s.length_s)}" for s in row[-_TOLD:]]
+    earlier = f"after {len(row) - _TOLD} earlier changes, " if len(row) > _TOLD else ""
+    return f"{earlier}{', then '.join(told)}.".capitalize()

@@ -1,0 +1,101 @@
+"""The whole control room, as it is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleetweb.core.presence import ClusterPresence, CognitiveState, FleetPresence
+
+from . import figures
+from .looks import LOOKS, Look
+from .machine import MachineCard, machine
+from .moments import Moment, moment
+from .privacy import previews, veil
+from .ribbon import RibbonCard, ribbon
+from .stage import StageCard, king, stage
+from .work import WorkCard, in_thought
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCard:
+    """What the fleet says of itself. `summary` counts its machines, memory and work."""
+
+    sentence: str
+    state: CognitiveState
+    look: Look
+    intensity: str
+    summary: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeCard:
+    """What is wrong with one cluster as a whole, since when, and what to do about it."""
+
+    cluster: str
+    condition: str
+    sentence: str
+    advice: str
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCard:
+    at: Moment
+    rehearsal: bool
+    fleet: FleetCard
+    notices: tuple[NoticeCard, ...]
+    stage: StageCard
+    machines: tuple[MachineCard, ...]
+    work: tuple[WorkCard, ...]
+    ribbon: RibbonCard
+
+
+def room(presence: FleetPresence, now: datetime, *, owner: bool) -> RoomCard:
+    """The room at `now`, in the time zone of `now`. Only an `owner` reads previews of prompts."""
+    hidden = () if owner else previews(presence)
+    central = king(presence.nodes)
+    return RoomCard(
+        at=moment(presence.at, now),
+        rehearsal=presence.rehearsal,
+        fleet=_fleet(presence, hidden),
+        notices=tuple(_notice(c, now) for c in presence.clusters if c.sentence),
+        stage=stage(presence.nodes),
+        machines=tuple(
+            machine(node, now, central=node.name == central, hidden=hidden)
+            for node in sorted(presence.nodes, key=lambda node: node.name != central)
+        ),
+        work=in_thought(presence, now, owner=owner),
+        ribbon=ribbon(presence, now),
+    )
+
+
+def _fleet(presence: FleetPresence, hidden: Sequence[str]) -> FleetCard:
+    return FleetCard(
+        sentence=veil(presence.sentence, hidden),
+        state=presence.state,
+        look=LOOKS[presence.state],
+        intensity=f"{min(1.0, max(0.0, presence.intensity)):.2f}",
+        summary=_summary(presence),
+    )
+
+
+def _summary(presence: FleetPresence) -> tuple[str, ...]:
+    here = [n for n in presence.nodes if n.load.state is not CognitiveState.OFFLINE]
+    total = len(presence.nodes)
+    memory_gb = sum(node.memory_gb or 0 for node in here)
+    present = (
+        figures.plural(total, "machine")
+        if len(here) == total
+        else (f"{len(here)} of {figures.plural(total, 'machine')} here")
+    )
+    return tuple(part for part in (present, f"{memory_gb:,} GB" if memory_gb else "") if part)
+
+
+def _notice(cluster: ClusterPresence, now: datetime) -> NoticeCard:
+    return NoticeCard(
+        cluster=cluster.name,
+        condition=cluster.condition.value,
+        sentence=cluster.sentence or "",
+        advice=cluster.advice or "",
+        since=moment(cluster.since, now),
+    )
