@@ -8,7 +8,10 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"no space left|disk (is )?full|not enough (disk )?space", "its disk is full"),
     (r"timed? ?out|timeouterror", "it took too long"),
     (r"40[13]\b.*(client error|forbidden|unauthori)|gated repo", "access to the model was refused"),
-    (r"404\b|not ?found ?error|no such file|notfound", "a file of the model was not found"),
+    (
+        r"\b404\b.*(client error|not found)|(file|entry|repository)not ?found|no such file",
+        "a file of the model was not found",
+    ),
     (
         r"name or service not known|cannot connect|connection|network is unreach|socket",
         "connection lost",
