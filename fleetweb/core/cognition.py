@@ -4,7 +4,7 @@ Each rule looks for one state and answers None if it does not hold. `RULES` is t
 needs the owner most comes first, except that work in hand goes before learning and waking.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,7 @@ WAKING_PHASES = frozenset(
         RunnerPhase.WARMING_UP,
     }
 )
+ENDING_PHASES = frozenset({RunnerPhase.SHUTTING_DOWN, RunnerPhase.SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Sight:
     """Everything a rule may look at: one machine in its cluster, now.
 
     `names` are machines' names by exo id, of gone ones too; `troubles` say by exo id what keeps
-    a machine from doing its part ("has gone quiet").
+    a machine from doing anything ("has gone quiet").
     """
 
     node: ExoNode
@@ -56,21 +57,27 @@ class Sight:
 
     @property
     def in_hand(self) -> tuple[tuple[Instance, tuple[Task, ...]], ...]:
-        """The instances here that have work in hand and could do it, with that work."""
+        """The instances here that have work in hand and are past waking up, with that work."""
         snapshot = self.watch.snapshot
         tasks = [(i, snapshot.tasks_of(i.id) if snapshot else ()) for i in self.instances]
-        return tuple((i, t) for i, t in tasks if t and not self.is_waking(i))
+        return tuple((i, t) for i, t in tasks if t and self._is_awake(i))
 
     @property
     def downloads(self) -> tuple[Download, ...]:
         return tuple(d for (node, _), (_, d) in self.watch.learning.items() if node == self.node.id)
 
-    def is_waking(self, instance: Instance) -> bool:
-        """Whether the model is still on its way in: it takes requests, and answers them later."""
-        return any(
-            shard.runner.phase in WAKING_PHASES and shard.node_id not in self.troubles
-            for shard in instance.shards
-        )
+    def trouble(self, shard: Shard) -> str | None:
+        """What keeps the machine that holds `shard` from doing its part, None if nothing does."""
+        failed = "has stumbled" if shard.runner.phase is RunnerPhase.FAILED else None
+        return self.troubles.get(shard.node_id, failed)
+
+    def _is_awake(self, instance: Instance) -> bool:
+        """Whether nothing of it is still on its way in, except where that has come to a stop.
+
+        One that is on its way in takes requests too, and answers them afterwards.
+        """
+        phases = {s.runner.phase for s in instance.shards if not self.trouble(s)}
+        return not phases & (WAKING_PHASES | ENDING_PHASES)
 
     def shard(self, instance: Instance) -> Shard:
         shard = instance.shard_on(self.node.id)
@@ -102,36 +109,33 @@ def think(sight: Sight) -> CognitiveLoad:
 def is_quiet(node: ExoNode, watch: ClusterWatch) -> bool:
     """Whether exo counts the machine in but has not heard from it for more than five seconds."""
     silence = watch.silence_of(node.last_seen_at)
-    return silence is not None and silence > QUIET_AFTER
+    if silence is None:
+        return watch.condition is Condition.FROZEN
+    return silence > QUIET_AFTER
 
 
 def troubles(watch: ClusterWatch) -> dict[str, str]:
-    """By exo id, what keeps a machine from doing its part of an instance."""
+    """By exo id, the machines that can't do their part of an instance, and why not."""
     snapshot = watch.snapshot
     if snapshot is None:
         return {}
-    found = {
-        shard.node_id: "has stumbled"
-        for instance in snapshot.instances
-        for shard in instance.shards
-        if shard.runner.phase is RunnerPhase.FAILED
-    }
-    found |= {node.id: "has gone quiet" for node in snapshot.nodes if is_quiet(node, watch)}
+    quiet = {node.id: "has gone quiet" for node in snapshot.nodes if is_quiet(node, watch)}
     here = {node.id for node in snapshot.nodes}
     assigned = {node_id for instance in snapshot.instances for node_id in instance.node_ids}
-    return found | dict.fromkeys(assigned - here, "is gone")
+    return quiet | dict.fromkeys(assigned - here, "is gone")
 
 
 def _quiet(sight: Sight) -> CognitiveLoad | None:
-    silent_s = sight.silent_s
-    if silent_s is None or not is_quiet(sight.node, sight.watch):
+    watch = sight.watch
+    if not is_quiet(sight.node, watch):
         return None
-    baseline = QUIET_AFTER.total_seconds()
-    evidence = [Evidence("last_heard_s", round(silent_s, 1), baseline)]
+    still_s = (sight.now - (watch.moved_at or sight.now)).total_seconds()
+    silent_s = still_s if sight.silent_s is None else sight.silent_s
+    evidence = [Evidence("last_heard_s", round(silent_s, 1), QUIET_AFTER.total_seconds())]
     sentence = words.quiet(silent_s)
-    if sight.watch.condition is Condition.FROZEN:
-        snapshot = sight.watch.snapshot
-        evidence.append(Evidence("event_index_still", snapshot.event_index if snapshot else None))
+    if watch.condition is Condition.FROZEN:
+        index = watch.snapshot.event_index if watch.snapshot else None
+        evidence.append(Evidence("event_index_still", index))
         sentence = words.quiet_frozen(silent_s)
     return CognitiveLoad(0.0, CognitiveState.QUIET, evidence=tuple(evidence), sentence=sentence)
 
@@ -140,8 +144,7 @@ def _stumbled(sight: Sight) -> CognitiveLoad | None:
     for instance in sight.instances:
         runner = sight.shard(instance).runner
         if runner.phase is RunnerPhase.FAILED:
-            loading = sight.watch.fell_during.get(runner.id) in WAKING_PHASES
-            while_doing = "loading" if loading else "running"
+            while_doing = _while_doing(sight.watch.fell_during.get(runner.id))
             model = words.short_model(instance.model_id)
             return CognitiveLoad(
                 sight.intensity(0.0),
@@ -157,11 +160,17 @@ def _stumbled(sight: Sight) -> CognitiveLoad | None:
     return None
 
 
+def _while_doing(phase: RunnerPhase | None) -> str | None:
+    if phase is None:
+        return None
+    return "loading" if phase in WAKING_PHASES else "running"
+
+
 def _held_up(sight: Sight) -> CognitiveLoad | None:
     """Work in hand that can't go on: another machine of the instance does not do its part."""
     for instance, tasks in sight.in_hand:
         for shard in instance.shards:
-            trouble = sight.troubles.get(shard.node_id)
+            trouble = sight.trouble(shard)
             if trouble and shard.node_id != sight.node.id:
                 name = sight.names.get(shard.node_id, "a machine")
                 part = words.layers(shard.start_layer, shard.end_layer)
@@ -194,10 +203,20 @@ def _processing(sight: Sight) -> CognitiveLoad | None:
         evidence=(
             Evidence("requests_in_hand", len(tasks)),
             Evidence("runner_phase", words.listing(sorted(phases))),
+            *_parts_held(sight),
             *sight.vitals(),
         ),
         sentence=words.processing(tasks[0].preview, len(tasks) - 1, hard=hard),
     )
+
+
+def _parts_held(sight: Sight) -> Iterator[Evidence]:
+    """Which part of a model that works on several machines is here."""
+    for instance, _ in sight.in_hand:
+        shard = sight.shard(instance)
+        part = words.layers(shard.start_layer, shard.end_layer)
+        if part and len(instance.shards) > 1:
+            yield Evidence("holds", part, shard.n_layers)
 
 
 def _learning(sight: Sight) -> CognitiveLoad | None:
@@ -222,7 +241,7 @@ def _learning(sight: Sight) -> CognitiveLoad | None:
 def _waking(sight: Sight) -> CognitiveLoad | None:
     for instance in sight.instances:
         shard = sight.shard(instance)
-        if sight.is_waking(instance) and shard.runner.phase is not RunnerPhase.FAILED:
+        if any(s.runner.phase in WAKING_PHASES for s in instance.shards):
             runner = shard.runner
             model = words.short_model(instance.model_id)
             return CognitiveLoad(
@@ -240,7 +259,7 @@ def _waking(sight: Sight) -> CognitiveLoad | None:
 
 
 def _idle(sight: Sight) -> CognitiveLoad:
-    ready = [i for i in sight.instances if i.is_ready]
+    ready = [i for i in sight.instances if i.is_ready and not any(map(sight.trouble, i.shards))]
     return CognitiveLoad(
         sight.intensity(0.0),
         CognitiveState.IDLE,
@@ -257,15 +276,19 @@ def _step(sight: Sight, instance: Instance, shard: Shard) -> str:
     runner = shard.runner
     if runner.phase is RunnerPhase.LOADING and runner.total_layers:
         return words.waking_layers(runner.layers_loaded or 0, runner.total_layers)
-    others = [sight.names.get(s.node_id, "another machine") for s in instance.shards if s != shard]
+    others = [s for s in instance.shards if s != shard]
     if runner.phase in (RunnerPhase.CONNECTING, RunnerPhase.CONNECTED) and others:
-        return f"joining hands with {words.listing(others)}"
-    steps = {
-        RunnerPhase.LOADED: "all its layers are in",
-        RunnerPhase.WARMING_UP: "warming up",
-        RunnerPhase.READY: f"ready here, waiting for {words.listing(others)}",
-    }
-    return steps.get(runner.phase, "getting ready")
+        return f"joining hands with {_names(sight, others)}"
+    if runner.phase in (RunnerPhase.READY, RunnerPhase.RUNNING):
+        late = [s for s in others if s.runner.phase in WAKING_PHASES]
+        return f"ready here, waiting for {_names(sight, late)}"
+    if runner.phase is RunnerPhase.LOADED:
+        return "all its layers are in"
+    return "warming up" if runner.phase is RunnerPhase.WARMING_UP else "getting ready"
+
+
+def _names(sight: Sight, shards: Sequence[Shard]) -> str:
+    return words.listing([sight.names.get(s.node_id, "another machine") for s in shards])
 
 
 def _percent(done: int | None, of: int | None) -> float | None:

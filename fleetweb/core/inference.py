@@ -41,9 +41,10 @@ def infer(
 ) -> FleetPresence:
     """What every machine is doing now. Text times are in `now`'s time zone."""
     answering = [(w.name, w.snapshot) for w in watches if w.answers and w.snapshot]
-    machines = identify(answering, fleet)
-    names = _names(machines, previous)
-    here = [_present(machine, watches, names, now) for machine in machines]
+    before = {n.exo_id: n.name for n in previous.nodes if n.exo_id} if previous else {}
+    machines = identify(answering, fleet, before)
+    names = before | {machine.node.id: machine.name for machine in machines}
+    here = list(_present(machines, watches, names, now))
     absent = list(_absent(fleet, here, watches, previous, now))
     nodes = tuple(_after(node, previous, now) for node in sorted(here + absent, key=_order(fleet)))
     state, sentence = fleet_says(nodes, now)
@@ -61,19 +62,33 @@ def infer(
     )
 
 
-def _names(machines: Sequence[Machine], previous: FleetPresence | None) -> dict[str, str]:
-    """Machines' names by exo id: of those here, and of those that were."""
-    before = {n.exo_id: n.name for n in previous.nodes if n.exo_id} if previous else {}
-    return before | {machine.node.id: machine.name for machine in machines}
+def nobody_yet(now: datetime) -> FleetPresence:
+    """What can be said before anybody has looked: nothing of any machine."""
+    return FleetPresence(
+        at=now,
+        sentence=words.FLEET_LOOKING,
+        state=CognitiveState.OFFLINE,
+        intensity=0.0,
+        nodes=(),
+    )
 
 
 def _present(
-    machine: Machine, watches: Sequence[ClusterWatch], names: Mapping[str, str], now: datetime
-) -> NodePresence:
-    watch = next(w for w in watches if w.name == machine.cluster)
-    node, snapshot = machine.node, watch.snapshot
-    instances = snapshot.instances_on(node.id) if snapshot else ()
-    sight = Sight(node, watch, instances, names, troubles(watch), now)
+    machines: Sequence[Machine],
+    watches: Sequence[ClusterWatch],
+    names: Mapping[str, str],
+    now: datetime,
+) -> Iterator[NodePresence]:
+    for watch in watches:
+        snapshot, troubled = watch.snapshot, troubles(watch)
+        for machine in machines:
+            if snapshot and machine.cluster == watch.name:
+                instances = snapshot.instances_on(machine.node.id)
+                yield _seen(machine, Sight(machine.node, watch, instances, names, troubled, now))
+
+
+def _seen(machine: Machine, sight: Sight) -> NodePresence:
+    node, snapshot = machine.node, sight.watch.snapshot
     failed = tuple(
         d
         for d in (snapshot.downloads if snapshot else ())
@@ -84,14 +99,14 @@ def _present(
         name=machine.name,
         role=machine.role,
         load=think(sight),
-        since=now,
+        since=sight.now,
         memory_gb=_memory_gb(machine),
         host=machine.entry.host if machine.entry else None,
         cluster=machine.cluster,
         exo=node,
         exo_id=node.id,
-        last_heard_at=node.last_seen_at,
-        shares=tuple(_share(i, node.id, names, i.id in working) for i in instances),
+        last_heard_at=sight.watch.heard_at(node.last_seen_at),
+        shares=tuple(_share(i, node.id, sight.names, i.id in working) for i in sight.instances),
         downloads=sight.downloads + failed,
     )
 
@@ -168,12 +183,11 @@ def _away(node: NodePresence, watches: Sequence[ClusterWatch], now: datetime) ->
 
 
 def _electing(watch: ClusterWatch, now: datetime) -> bool:
-    """Whether exo is between two masters and so counts nobody in."""
+    """Whether exo has just begun anew, and its machines are still finding each other."""
     return (
         watch.condition is Condition.REELECTED
-        and watch.snapshot is not None
-        and not watch.snapshot.nodes
-        and now - watch.since <= ELECTION_TAKES
+        and watch.elected_at is not None
+        and now - watch.elected_at <= ELECTION_TAKES
     )
 
 
@@ -194,10 +208,19 @@ def _after(node: NodePresence, previous: FleetPresence | None, now: datetime) ->
     if previous is None or before is None:
         return replace(node, since=now, trail=(node.load.intensity if node.exo else None,))
     same = before.load.state is node.load.state
-    trail = before.trail
-    if now.replace(microsecond=0) != previous.at.replace(microsecond=0):
-        trail = (*trail, node.load.intensity if node.exo else None)[-TRAIL_SECONDS:]
+    trail = (*before.trail, *_new_seconds(before, node, previous.at, now))[-TRAIL_SECONDS:]
     return replace(node, since=before.since if same else now, trail=trail)
+
+
+def _new_seconds(
+    before: NodePresence, node: NodePresence, then: datetime, now: datetime
+) -> list[float | None]:
+    """Intensity for every second that has begun since `then`: as it was, and at last as it is."""
+    begun = min(TRAIL_SECONDS, int(now.timestamp()) - int(then.timestamp()))
+    if begun < 1:
+        return []
+    was, is_now = (n.load.intensity if n.exo else None for n in (before, node))
+    return [*[was] * (begun - 1), is_now]
 
 
 def _order(fleet: Sequence[FleetNode]) -> Callable[[NodePresence], tuple[int, int, str]]:

@@ -112,7 +112,8 @@ class ShardShare:
 class NodePresence:
     """One machine. `exo` is None while exo does not count it in; `since` is when its state began.
 
-    `exo_id` is the id it has, or had when exo last counted it in.
+    `exo_id` is the id it has, or had when exo last counted it in; `last_heard_at` is by our own
+    clock, whatever exo's says.
     """
 
     name: str

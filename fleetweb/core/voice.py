@@ -1,5 +1,6 @@
 """What the fleet says of itself as a whole, and what is wrong with a cluster, if anything is."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -21,18 +22,18 @@ LOSS_IS_NEWS = timedelta(minutes=5)
 
 def fleet_says(nodes: Sequence[NodePresence], now: datetime) -> tuple[CognitiveState, str]:
     """The fleet's state and sentence: the machine that needs its owner speaks for all."""
-    troubled = next(iter(sorted(_in_need(nodes, now), key=_urgency)), None)
-    if not any(node.exo for node in nodes):
+    if all(node.load.state is CognitiveState.OFFLINE for node in nodes):
         return CognitiveState.OFFLINE, words.FLEET_SLEEPING
+    troubled = min(_in_need(nodes, now), key=_urgency, default=None)
     if troubled:
         return troubled.load.state, words.named(troubled.name, troubled.load.sentence)
     at_work = [node for node in nodes if node.load.state in AT_WORK]
     if at_work:
         return _working(at_work)
     for state in (CognitiveState.LEARNING, CognitiveState.WAKING):
-        busy = next((node for node in nodes if node.load.state is state), None)
+        busy = [node for node in nodes if node.load.state is state]
         if busy:
-            return state, busy.load.sentence
+            return state, min(busy, key=_completion).load.sentence
     return CognitiveState.IDLE, words.FLEET_WAITING
 
 
@@ -52,6 +53,12 @@ def _urgency(node: NodePresence) -> int:
     return list(CognitiveState).index(node.load.state)
 
 
+def _completion(node: NodePresence) -> float:
+    """The one that is furthest behind speaks for those that wait for it."""
+    done = node.load.estimated_completion_pct
+    return math.inf if done is None else done
+
+
 def _working(at_work: Sequence[NodePresence]) -> tuple[CognitiveState, str]:
     deep = (CognitiveState.RESOLVING, CognitiveState.GRAPPLING)
     deepest = next((node.load.state for node in at_work if node.load.state in deep), None)
@@ -66,7 +73,10 @@ def cluster_presence(watch: ClusterWatch, now: datetime) -> ClusterPresence:
     said = {
         Condition.FORMING: (words.CLUSTER_FORMING, words.ADVICE_FORMING),
         Condition.FROZEN: (words.CLUSTER_FROZEN, words.ADVICE_FROZEN),
-        Condition.REELECTED: (words.CLUSTER_ELECTED, words.ADVICE_ELECTED),
+        Condition.REELECTED: (
+            words.cluster_elected([words.short_model(model) for model in watch.lost]),
+            words.ADVICE_LOST if watch.lost else words.ADVICE_ELECTED,
+        ),
         Condition.UNREACHABLE: (_trouble(watch, now), words.ADVICE_UNREACHABLE),
         Condition.INVALID: (_trouble(watch, now), words.ADVICE_INVALID),
     }
@@ -83,4 +93,4 @@ def cluster_presence(watch: ClusterWatch, now: datetime) -> ClusterPresence:
 
 
 def _trouble(watch: ClusterWatch, now: datetime) -> str:
-    return words.cluster_trouble(watch.problem, watch.door, watch.since, now)
+    return words.cluster_trouble(watch.problem, watch.door, watch.answered_at or watch.since, now)

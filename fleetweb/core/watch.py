@@ -6,6 +6,7 @@ Whoever polls folds every answer and every failure into a `ClusterWatch`; each s
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from .presence import Condition
 from .snapshot import ClusterSnapshot, Download, DownloadPhase, RunnerPhase
@@ -18,14 +19,18 @@ ELECTION_IS_NEWS = timedelta(seconds=30)
 # exo reports a running download as ongoing only in every other second.
 DOWNLOAD_PAUSE = timedelta(seconds=6)
 
+# By node and model: when a download was last reported as going on, and what was said of it.
+Learning: TypeAlias = Mapping[tuple[str, str], tuple[datetime, Download]]
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterWatch:
     """One cluster as seen so far.
 
     `snapshot` is the last good answer; `answered_at` is when it came. `moved_at` is when exo's
-    view last moved: its event index or the newest of its lastSeen. `problem` is what went wrong
-    at the last attempt, None after a good one. `fell_during` says what a failed runner was doing.
+    view last moved: its event index or the newest of its lastSeen. `lost` are the models that the
+    election at `elected_at` unloaded. `problem` is what went wrong at the last attempt, None after
+    a good one. `fell_during` says what a failed runner was doing.
     """
 
     name: str
@@ -36,25 +41,33 @@ class ClusterWatch:
     answered_at: datetime | None = None
     moved_at: datetime | None = None
     elected_at: datetime | None = None
+    lost: tuple[str, ...] = ()
     problem: str | None = None
     fell_during: Mapping[str, RunnerPhase] = field(default_factory=dict)
-    learning: Mapping[tuple[str, str], tuple[datetime, Download]] = field(default_factory=dict)
+    learning: Learning = field(default_factory=dict)
 
     def heard(self, snapshot: ClusterSnapshot, door: str, now: datetime) -> "ClusterWatch":
         """After a good answer."""
-        before = self.snapshot
+        moved_at = now if _moved(self.snapshot, snapshot) else self.moved_at or now
+        elected = _elected(self, snapshot, door)
         watch = replace(
             self,
             snapshot=snapshot,
             door=door,
             answered_at=now,
             problem=None,
-            moved_at=now if _moved(before, snapshot) else self.moved_at or now,
-            elected_at=now if _elected(before, snapshot) else self.elected_at,
+            moved_at=moved_at,
+            elected_at=now if elected else self.elected_at,
+            lost=_lost(self) if elected else self.lost,
             fell_during=_fell_during(self, snapshot),
             learning=_learning(self.learning, snapshot, now),
         )
-        return watch._now_in(watch._condition_when_answering(now), now)
+        if watch.elected_at is not None and now - watch.elected_at <= ELECTION_IS_NEWS:
+            return watch._now_in(Condition.REELECTED, now)
+        if not snapshot.nodes:
+            return watch._now_in(Condition.FORMING, now)
+        frozen = now - moved_at > QUIET_AFTER
+        return watch._now_in(Condition.FROZEN if frozen else Condition.WELL, now)
 
     def missed(
         self, problem: str, condition: Condition, door: str, now: datetime
@@ -74,17 +87,14 @@ class ClusterWatch:
             return None
         return newest + (self.answered_at - self.moved_at) - last_seen_at
 
+    def heard_at(self, last_seen_at: datetime | None) -> datetime | None:
+        """When exo last heard of a machine, by our own clock: exo's may be hours off."""
+        silence = self.silence_of(last_seen_at)
+        return None if silence is None or self.answered_at is None else self.answered_at - silence
+
     @property
     def answers(self) -> bool:
         return self.condition in (Condition.WELL, Condition.FROZEN, Condition.REELECTED)
-
-    def _condition_when_answering(self, now: datetime) -> Condition:
-        assert self.snapshot is not None and self.moved_at is not None  # noqa: S101, PT018
-        if self.elected_at is not None and now - self.elected_at <= ELECTION_IS_NEWS:
-            return Condition.REELECTED
-        if not self.snapshot.nodes:
-            return Condition.FORMING
-        return Condition.FROZEN if now - self.moved_at > QUIET_AFTER else Condition.WELL
 
     def _now_in(self, condition: Condition, now: datetime) -> "ClusterWatch":
         if condition is self.condition:
@@ -101,16 +111,28 @@ def _moved(before: ClusterSnapshot | None, after: ClusterSnapshot) -> bool:
     )
 
 
-def _elected(before: ClusterSnapshot | None, after: ClusterSnapshot) -> bool:
-    """Whether exo has started over: its event index fell, or everybody is gone at once."""
+def _elected(watch: ClusterWatch, after: ClusterSnapshot, door: str) -> bool:
+    """Whether exo has started over: everybody is gone at once, or its event index fell.
+
+    Another door may lag some hundred events behind the last one; that is no election.
+    """
+    before = watch.snapshot
     if before is None or not before.nodes:
         return False
-    fell = (
-        before.event_index is not None
-        and after.event_index is not None
-        and after.event_index < before.event_index
-    )
-    return fell or not after.nodes
+    if not after.nodes:
+        return True
+    if before.event_index is None or after.event_index is None:
+        return False
+    survived = any(after.instance(instance.id) for instance in before.instances)
+    least = before.event_index if door == watch.door else before.event_index // 2
+    return after.event_index < least and not survived
+
+
+def _lost(watch: ClusterWatch) -> tuple[str, ...]:
+    """The models an election unloads, or has already, where it takes several answers."""
+    placed = watch.snapshot.instances if watch.snapshot else ()
+    already = watch.lost if watch.condition is Condition.REELECTED else ()
+    return tuple(dict.fromkeys(i.model_id for i in placed)) or already
 
 
 def _fell_during(watch: ClusterWatch, after: ClusterSnapshot) -> Mapping[str, RunnerPhase]:
@@ -129,11 +151,7 @@ def _fell_during(watch: ClusterWatch, after: ClusterSnapshot) -> Mapping[str, Ru
     }
 
 
-def _learning(
-    before: Mapping[tuple[str, str], tuple[datetime, Download]],
-    snapshot: ClusterSnapshot,
-    now: datetime,
-) -> Mapping[tuple[str, str], tuple[datetime, Download]]:
+def _learning(before: Learning, snapshot: ClusterSnapshot, now: datetime) -> Learning:
     """Downloads that go on: reported now, or a moment ago and not ended since."""
     seen = {(d.node_id, d.model_id): d for d in snapshot.downloads}
     here = {node.id for node in snapshot.nodes}

@@ -4,14 +4,20 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from .snapshot import PREVIEW_CHARS
+
+FLEET_LOOKING = "Looking for your machines..."
 FLEET_SLEEPING = "The fleet is sleeping..."
 FLEET_WAITING = "The fleet is present and waiting for you."
 FLEET_PROCESSING = "Processing your request..."
 FLEET_DEEP = "Deep thinking in progress..."
+HELD_UP = "Held up:"
 NOT_BROKEN = "It's not broken. It's thinking."
 
 IDLE_EMPTY = "Breathing slow... (idle)"
 IDLE_READY = "Present and waiting."
+
+_READ_CHARS = 4_000  # of a prompt, to find the sixty that are kept
 
 # What packaging adds to a model's name: precision, tuning, file format, active parameters.
 _PACKAGING = re.compile(
@@ -27,6 +33,14 @@ def short_model(model_id: str | None) -> str:
     parts = model_id.rsplit("/", 1)[-1].split("-")
     kept = [part for part in parts[1:] if not _PACKAGING.fullmatch(part)]
     return "-".join([parts[0], *kept])
+
+
+def preview(text: str) -> str | None:
+    """At most 60 characters of `text` on one line, with an ellipsis where there was more."""
+    line = " ".join(text[:_READ_CHARS].split())
+    if len(line) <= PREVIEW_CHARS and len(text) <= _READ_CHARS:
+        return line or None
+    return f"{line[: PREVIEW_CHARS - 1].rstrip()}…"
 
 
 def duration(seconds: float) -> str:
@@ -82,20 +96,21 @@ def quiet_frozen(silent_s: float) -> str:
 
 
 def quiet_election() -> str:
-    return "Gone quiet. exo is electing a new master and counts nobody in."
+    return "Gone quiet. exo is starting over with a new master and does not count it in yet."
 
 
-def stumbled(model: str, while_doing: str, reason: str | None) -> str:
-    """`while_doing` is "loading" or "running"."""
-    return f"Stumbled {while_doing} {model}: {reason or 'exo did not say why'}."
+def stumbled(model: str, while_doing: str | None, reason: str | None) -> str:
+    """`while_doing` is "loading" or "running", None where nobody saw it happen."""
+    return f"Stumbled {while_doing or 'over'} {model}: {reason or 'exo did not say why'}."
 
 
 def learning(model: str, percent: float | None, left_s: float | None) -> str:
+    """A percent counts once it is whole: 100 % is said of nothing that still goes on."""
     if percent is None:
         return f"Learning {model}."
     if left_s is None:
-        return f"Learning {model}: {percent:.0f} %."
-    return f"Learning {model}: {percent:.0f} %, about {duration(left_s)} left."
+        return f"Learning {model}: {int(percent)} %."
+    return f"Learning {model}: {int(percent)} %, about {duration(left_s)} left."
 
 
 def waking(model: str, step: str) -> str:
@@ -117,12 +132,12 @@ def processing(task: str | None, others: int, *, hard: bool) -> str:
 def held_up(name: str, part: str | None, trouble: str) -> str:
     """`trouble` is what happened to the machine that everybody waits for: "has gone quiet"."""
     holding = f", which holds {part}," if part else ""
-    return f"Held up: {name}{holding} {trouble}."
+    return f"{HELD_UP} {name}{holding} {trouble}."
 
 
 def named(name: str, sentence: str) -> str:
-    """One machine's sentence where several could have said it."""
-    return f"{name}: {sentence[:1].lower()}{sentence[1:]}"
+    """One machine's sentence where several could have said it; one that has a name keeps it."""
+    return sentence if sentence.startswith(HELD_UP) else f"{name}: {sentence}"
 
 
 def cluster_trouble(problem: str | None, door: str | None, since: datetime, now: datetime) -> str:
@@ -131,15 +146,25 @@ def cluster_trouble(problem: str | None, door: str | None, since: datetime, now:
     return f"{what.rstrip('.')}, since {clock(since, now)}."
 
 
+def cluster_elected(lost: Sequence[str]) -> str:
+    """`lost` are the names of the models that were loaded until the election."""
+    if not lost:
+        return "exo has just started over with a new master."
+    return (
+        "exo has just started over with a new master: "
+        f"everything that was loaded is gone ({listing(lost)})."
+    )
+
+
 CLUSTER_FORMING = "exo is starting: its machines have not found each other yet."
 CLUSTER_FROZEN = "exo's view of the fleet stands still: its master hangs."
-CLUSTER_ELECTED = "exo has just started over with a new master: everything that was loaded is gone."
 
 ADVICE_FORMING = "This takes about ten seconds. Nothing needs doing."
 ADVICE_FROZEN = (
     "exo elects a new master by itself after about 15 s, and then every model has to be loaded "
     "again. If it does not, restart exo on the machine that hangs."
 )
-ADVICE_ELECTED = "Its machines come back within seconds. Load the models you need again."
+ADVICE_ELECTED = "Its machines come back within seconds. Nothing needs doing."
+ADVICE_LOST = "Its machines come back within seconds. Load the models you need again."
 ADVICE_UNREACHABLE = "Is exo running there, and is the address right? Trying again by itself."
 ADVICE_INVALID = "Is that really exo's address? Trying again by itself."
