@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import msgspec
 
 from ...core.chat import ChatRequest, Chunk
+from ...core.sse import Comment, Event, SseOverflowError, SseParser
 from ...errors import ProviderError, ProviderReplyInvalid, ProviderUnavailable
 from .. import http
 from .base import PATIENCE, Patience, ProviderConfig
@@ -45,6 +46,22 @@ class Decoder(Protocol):
     def end(self) -> Iterable[Chunk]:
         """What was still held back when the stream ended."""
         ...
+
+
+def read_sse(parser: SseParser, data: bytes, title: str) -> list[Event | Comment]:
+    """What has become complete with `data`. Raises ProviderReplyInvalid at the parser's limit."""
+    try:
+        return parser.feed(data)
+    except SseOverflowError as error:
+        raise ProviderReplyInvalid(f"{title} sent an event too long to hold.") from error
+
+
+def read_json(decoder: msgspec.json.Decoder[T], text: str | bytes, title: str) -> T:
+    """`text` in the decoder's shape. Raises ProviderReplyInvalid where it is something else."""
+    try:
+        return decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise ProviderReplyInvalid(f"{title} sent what is not its format.") from error
 
 
 class Deadline:
@@ -92,7 +109,7 @@ class WireProvider(ABC):
 
     @abstractmethod
     def _call(self, request: ChatRequest, model: str) -> Call:
-        """`request` in this provider's dialect. Raises ProviderRefused for what it has no word for."""
+        """`request` in this provider's dialect. Raises ProviderRefused where it cannot."""
 
     @abstractmethod
     def _decoder(self) -> Decoder: ...
