@@ -5,13 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from . import words
+from .absence import absent_machines
 from .cognition import Sight, think, troubles
 from .machines import Machine, identify
 from .presence import (
-    CognitiveLoad,
     CognitiveState,
-    Condition,
-    Evidence,
     FleetPresence,
     NodePresence,
     ShardShare,
@@ -25,8 +23,6 @@ from .watch import ClusterWatch
 
 RIBBON = timedelta(minutes=10)
 TRAIL_SECONDS = 60
-# exo's machines are back about 7 s after an election; until then nobody is offline for it.
-ELECTION_TAKES = timedelta(seconds=15)
 
 _ROLE_ORDER = {Role.KING: 0, Role.SOLDIER: 1, Role.DRUMMER: 2, Role.WORKER: 3}
 
@@ -45,7 +41,7 @@ def infer(
     machines = identify(answering, fleet, before)
     names = before | {machine.node.id: machine.name for machine in machines}
     here = list(_present(machines, watches, names, now))
-    absent = list(_absent(fleet, here, watches, previous, now))
+    absent = list(absent_machines(fleet, here, watches, previous, now))
     nodes = tuple(_after(node, previous, now) for node in sorted(here + absent, key=_order(fleet)))
     state, sentence = fleet_says(nodes, now)
     return FleetPresence(
@@ -138,70 +134,6 @@ def _share(instance: Instance, node_id: str, names: Mapping[str, str], at_work: 
     )
 
 
-def _absent(
-    fleet: Sequence[FleetNode],
-    here: Sequence[NodePresence],
-    watches: Sequence[ClusterWatch],
-    previous: FleetPresence | None,
-    now: datetime,
-) -> Iterator[NodePresence]:
-    """The machines that ought to be here, or were, and are not."""
-    seen = {node.name for node in here}
-    before = {n.name: n for n in previous.nodes} if previous else {}
-    for name, node in before.items():
-        if name not in seen:
-            yield replace(node, load=_away(node, watches, now), exo=None, shares=(), downloads=())
-    for entry in fleet:
-        if entry.name not in seen and entry.name not in before:
-            never = _never_seen(entry, now)
-            yield replace(never, load=_away(never, watches, now))
-
-
-def _never_seen(entry: FleetNode, now: datetime) -> NodePresence:
-    return NodePresence(
-        name=entry.name,
-        role=entry.role,
-        load=CognitiveLoad(0.0, CognitiveState.OFFLINE),
-        since=now,
-        memory_gb=entry.memory_gb,
-        host=entry.host,
-    )
-
-
-def _away(node: NodePresence, watches: Sequence[ClusterWatch], now: datetime) -> CognitiveLoad:
-    watch = next((w for w in watches if w.name == node.cluster), None)
-    if watch and _electing(watch, now):
-        evidence = (Evidence("cluster_condition", watch.condition.value, source="poll"),)
-        sentence = words.quiet_election()
-        return CognitiveLoad(0.0, CognitiveState.QUIET, evidence=evidence, sentence=sentence)
-    return CognitiveLoad(
-        0.0,
-        CognitiveState.OFFLINE,
-        evidence=tuple(_why_away(node, watch, now)),
-        sentence=words.offline(node.last_heard_at, now),
-    )
-
-
-def _electing(watch: ClusterWatch, now: datetime) -> bool:
-    """Whether exo has just begun anew, and its machines are still finding each other."""
-    return (
-        watch.condition is Condition.REELECTED
-        and watch.elected_at is not None
-        and now - watch.elected_at <= ELECTION_TAKES
-    )
-
-
-def _why_away(node: NodePresence, watch: ClusterWatch | None, now: datetime) -> Iterator[Evidence]:
-    if node.last_heard_at is None:
-        yield Evidence("seen", value=False, source="config")
-    else:
-        yield Evidence("last_heard_s", round((now - node.last_heard_at).total_seconds(), 1))
-    if watch and not watch.answers:
-        yield Evidence("cluster_condition", watch.condition.value, source="poll")
-    elif watch:
-        yield Evidence("in_topology", value=False)
-
-
 def _after(node: NodePresence, previous: FleetPresence | None, now: datetime) -> NodePresence:
     """`node` with what it keeps from the moment before: since when, and its trail."""
     before = previous.node(node.name) if previous else None
@@ -260,16 +192,17 @@ def _spans(
     nodes: Sequence[NodePresence], previous: FleetPresence | None, now: datetime
 ) -> tuple[Span, ...]:
     """The last ten minutes of every machine's states."""
-    spans = list(previous.spans) if previous else []
-    open_now = {span.node: place for place, span in enumerate(spans) if span.ended_at is None}
-    for node in nodes:
-        place = open_now.get(node.name)
-        if place is not None and spans[place].state is node.load.state:
-            continue
-        if place is not None:
-            spans[place] = replace(spans[place], ended_at=now)
-        spans.append(Span(node.name, node.load.state, now))
-    return tuple(s for s in spans if s.ended_at is None or s.ended_at > now - RIBBON)
+    states = {node.name: node.load.state for node in nodes}
+    spans = [_continued(span, states, now) for span in (previous.spans if previous else ())]
+    lasting = {span.node for span in spans if span.ended_at is None}
+    begun = [Span(name, state, now) for name, state in states.items() if name not in lasting]
+    return tuple(s for s in (*spans, *begun) if s.ended_at is None or s.ended_at > now - RIBBON)
+
+
+def _continued(span: Span, states: Mapping[str, CognitiveState], now: datetime) -> Span:
+    if span.ended_at is not None or states.get(span.node) is span.state:
+        return span
+    return replace(span, ended_at=now)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -65,9 +65,8 @@ def _settle(rivals: list[Machine], before: Mapping[str, str], taken: set[str]) -
 
 def _fits(name: str, common: str, taken: set[str]) -> bool:
     """Whether `name` is the `common` name, or that with a number that makes it nobody else's."""
-    if name == common:
-        return True
-    return name.removeprefix(f"{common}-").isdecimal() and name not in taken
+    head, _, number = name.rpartition("-")
+    return name == common or (head == common and number.isdecimal() and name not in taken)
 
 
 def _numbered(common: str) -> Iterator[str]:
