@@ -1,0 +1,219 @@
+"""`POST /v1/chat/completions` and `/v1/cancel`: exo's stream, event by event."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from .asking import Ask, ask_from
+from .engine import Engine
+from .faults import Fault, FaultKind
+from .generation import Closed, Failed, Job, Piece, Prefill, Said, Stats, Token
+from .state import encode
+from .validation import check_chat
+from .wire import Exchange
+from .world import Call, World
+
+KEEP_ALIVE_S = 10.0
+STREAM_HEAD = {
+    "cache-control": "no-cache",
+    "connection": "close",
+    "x-accel-buffering": "no",
+    "content-type": "text/event-stream; charset=utf-8",
+}
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Talk:
+    """One request being answered at one door."""
+
+    world: World
+    exchange: Exchange
+    engine: Engine
+    job: Job
+    broken: Fault | None
+    created: int = field(default_factory=lambda: int(time.time()))
+    tokens_sent: int = 0
+
+    @property
+    def breaks_now(self) -> bool:
+        return self.broken is not None and self.tokens_sent >= self.broken.after_tokens
+
+    def leave(self) -> None:
+        """The caller hung up, or is sent away."""
+        self.world.cluster.cancelled(self.engine, self.job)
+
+
+async def chat(call: Call) -> None:
+    """A completion, streamed or not; a model that is not placed is not found."""
+    body = call.body()
+    check_chat(body)
+    ask = ask_from(body)
+    engine = call.world.cluster.engine_for(ask.model)
+    if engine is None:
+        named = ask.model or call.world.new_id()
+        await call.refuse(HTTPStatus.NOT_FOUND, f"No instance found for model {named}")
+    else:
+        await _talk(_begin(call, engine, ask))
+
+
+def _begin(call: Call, engine: Engine, ask: Ask) -> Talk:
+    mischief = call.world.mischief
+    job = call.world.cluster.ask(engine, ask, mischief.manner_for(ask.model))
+    return Talk(call.world, call.exchange, engine, job, mischief.break_for(ask.model))
+
+
+async def _talk(talk: Talk) -> None:
+    try:
+        await (_stream(talk) if talk.job.ask.stream else _collect(talk))
+    except asyncio.CancelledError:
+        talk.job.orphaned = True  # this door died: generation runs on, and its task stays
+        raise
+    except ConnectionError:
+        talk.leave()
+        raise
+
+
+async def cancel(call: Call, command_id: str) -> None:
+    """Ends the stream; the runner goes on."""
+    found = call.world.cluster.find(command_id)
+    if found is None:
+        await call.refuse(HTTPStatus.NOT_FOUND, "Command not found or already completed")
+        return
+    engine, job = found
+    engine.batch.mute(job)
+    await call.reply({"message": "Command cancelled.", "command_id": command_id})
+
+
+async def _stream(talk: Talk) -> None:
+    """exo's events in their order; how it ends depends on what comes, and on mischief."""
+    await talk.exchange.begin(200, STREAM_HEAD)
+    if talk.broken is None or talk.broken.kind is not FaultKind.EMPTY_ANSWER:
+        await talk.exchange.send(KEEP_ALIVE)
+        async for piece in _pieces(talk, KEEP_ALIVE_S):
+            await talk.exchange.send(KEEP_ALIVE if piece is None else _event(talk, piece))
+            if isinstance(piece, Stats | Failed):
+                await talk.exchange.send(DONE)
+    await _part(talk)
+
+
+async def _collect(talk: Talk) -> None:
+    """Headers after milliseconds, the body at the end: empty where anything failed."""
+    await talk.exchange.begin(200, {"content-type": "application/json"})
+    said: list[Token] = []
+    if talk.broken is None:
+        async for piece in _pieces(talk, None):
+            if isinstance(piece, Token):
+                said.append(piece)
+            elif isinstance(piece, Stats):
+                await talk.exchange.send(encode(_completion(talk, said)))
+    await _part(talk)
+
+
+async def _part(talk: Talk) -> None:
+    """End the answer; work that is not wanted any more is cancelled."""
+    talk.leave()
+    if talk.broken is not None and talk.broken.kind is FaultKind.STREAM_CUT:
+        talk.exchange.cut()
+    elif not talk.exchange.gone.is_set():
+        await talk.exchange.finish()
+
+
+async def _pieces(talk: Talk, patience_s: float | None) -> AsyncIterator[Said | None]:
+    """What is told, to its end or the caller's; None each time nothing came for `patience_s`."""
+    while not talk.breaks_now:
+        piece = await _next_piece(talk, patience_s)
+        if talk.exchange.gone.is_set() or isinstance(piece, Closed):
+            return
+        yield piece
+        if isinstance(piece, Stats | Failed):
+            return
+
+
+async def _next_piece(talk: Talk, patience_s: float | None) -> Piece | None:
+    """What comes next; None if the caller hung up, or nothing came for `patience_s`."""
+    pieces = talk.job.pieces
+    if not pieces.empty():
+        return pieces.get_nowait()
+    clock = talk.world.clock
+    coming = asyncio.ensure_future(pieces.get())
+    leaving = asyncio.ensure_future(talk.exchange.gone.wait())
+    timeout = None if patience_s is None else clock.real_s(patience_s)
+    try:
+        await asyncio.wait((coming, leaving), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return coming.result() if coming.done() else None
+    finally:
+        coming.cancel()
+        leaving.cancel()
+
+
+def _event(talk: Talk, piece: Said) -> bytes:
+    match piece:
+        case Prefill(processed, total):
+            model = talk.job.ask.model
+            chunk = {"model": model, "processed_tokens": processed, "total_tokens": total}
+            return _comment("prefill_progress", {"PrefillProgressChunk": chunk})
+        case Token():
+            talk.tokens_sent += 1
+            return b"data: " + encode(_chunk(talk, piece)) + b"\n\n"
+        case Stats(document):
+            return _comment("generation_stats", document)
+        case Failed(message):
+            error = {"message": message, "type": "InternalServerError", "code": 500}
+            return b"data: " + encode({"error": error}) + b"\n\n"
+
+
+def _comment(name: str, document: Json) -> bytes:
+    return f": {name} ".encode() + encode(document) + b"\n\n"
+
+
+def _chunk(talk: Talk, token: Token) -> Json:
+    said = "reasoning_content" if token.thinking else "content"
+    choice: Json = {"index": 0, "delta": {"role": "assistant", said: token.text}}
+    if talk.job.ask.logprobs:
+        choice["logprobs"] = {"content": [_logprob(talk, token.text)]}
+    if token.finish_reason:
+        choice["finish_reason"] = token.finish_reason
+    chunk = _envelope(talk, choice)
+    return chunk | {"usage": token.usage} if token.usage else chunk
+
+
+def _logprob(talk: Talk, text: str) -> Json:
+    rng = talk.world.cluster.stage.rng
+    chosen = -rng.expovariate(2)
+    others = [(text, chosen), (" or", chosen - 1.5), (" and", chosen - 2.5), (" so", chosen - 3.5)]
+    return {
+        "token": text,
+        "logprob": chosen,
+        "top_logprobs": [
+            {"token": other, "logprob": logprob, "bytes": list(other.encode())}
+            for other, logprob in others[: talk.job.ask.top_logprobs]
+        ],
+    }
+
+
+def _completion(talk: Talk, said: list[Token]) -> Json:
+    message: Json = {
+        "role": "assistant",
+        "content": "".join(token.text for token in said if not token.thinking),
+    }
+    if thought := "".join(token.text for token in said if token.thinking):
+        message["reasoning_content"] = thought
+    choice = {"index": 0, "message": message, "finish_reason": said[-1].finish_reason}
+    return _envelope(talk, choice) | {"usage": said[-1].usage}
+
+
+def _envelope(talk: Talk, choice: Json) -> Json:
+    return {
+        "id": talk.job.command_id,
+        "object": "chat.completion",
+        "created": talk.created,
+        "model": talk.job.ask.model,
+        "choices": [choice],
+    }

@@ -1,0 +1,114 @@
+"""What the rehearsal does by itself, so that a first visitor sees presence at once."""
+
+import random
+
+from .asking import Ask
+from .catalogue import CATALOGUE, FRONTIER, LARGE, LOADING, MEDIUM, SMALL, Card
+from .cluster import Cluster
+from .engine import Engine
+from .generation import Failed, Stats
+from .placement import Room, place
+from .voices import Manner
+
+FIRST_REQUEST_S = 3.0
+BETWEEN_S = (6.0, 25.0)
+FRONTIER_STAYS_S = 600.0
+
+_PROMPTS = (
+    "Plan a garden for a slope that faces south-east, with room for six beds.",
+    "Why does bread rise faster in summer, and what should I change?",
+    "Compare three ways to store rain water for a small house.",
+    "Explain to a ten-year-old how a lens makes a picture.",
+    "Write a long story about a lighthouse keeper who collects clocks.",
+    "My code sorts twice. Find a way to sort once, in detail.",
+    "What should a family of four pack for a week by bicycle?",
+    "Draft a letter that asks the town for a safer crossing.",
+)
+_MANNERS = (Manner.PLAIN,) * 7 + (Manner.CONTRADICTS, Manner.RECURSES, Manner.CIRCLES)
+
+
+async def live_quietly(cluster: Cluster) -> None:
+    """Settle in, then ask, fetch and load a little, for ever."""
+    _settle_in(cluster)
+    clock, rng = cluster.stage.clock, cluster.stage.rng
+    await clock.sleep(FIRST_REQUEST_S)
+    _ask(cluster, LARGE, rng)
+    while True:
+        await clock.sleep(rng.uniform(*BETWEEN_S))
+        _next_thing(cluster, rng)
+
+
+def _settle_in(cluster: Cluster) -> None:
+    """A small model on one soldier, a medium on the king, a large one on the soldiers together."""
+    names = [machine.name for machine in cluster.machines]
+    soldiers = names[1:] or names
+    _place(cluster, SMALL, soldiers[:1], ready=True)
+    _place(cluster, MEDIUM, names[:1], ready=True)
+    _place(cluster, LARGE, soldiers[:3], ready=True)
+    _place(cluster, LOADING, soldiers[1:2] or names[:1], ready=False)
+
+
+def _place(cluster: Cluster, model_id: str, names: list[str], ready: bool) -> Engine | None:
+    card = CATALOGUE[model_id]
+    ids = {machine.id for machine in cluster.machines if machine.name in names}
+    rooms = [room for room in cluster.rooms() if room.node_id in ids]
+    if not _fits(card, rooms):
+        return None
+    return cluster.create(place(card, rooms, cluster.stage.rng, "Pipeline", "MlxRing"), ready)
+
+
+def _fits(card: Card, rooms: list[Room]) -> bool:
+    return sum(room.free_bytes for room in rooms) >= card.storage_bytes
+
+
+def _next_thing(cluster: Cluster, rng: random.Random) -> None:
+    chance = rng.random()
+    if chance < 0.06:
+        _fetch(cluster, rng)
+    elif chance < 0.10:
+        _borrow_the_fleet(cluster)
+    else:
+        loaded = [engine.model_id for engine in cluster.engines.values()]
+        if loaded:
+            _ask(cluster, rng.choice(loaded), rng)
+
+
+def _ask(cluster: Cluster, model_id: str, rng: random.Random) -> None:
+    engine = cluster.engine_for(model_id)
+    if engine is None:
+        return
+    context = "Here is what was said before. " * rng.choice((1, 20, 300))
+    message = {"role": "user", "content": f"{context}{rng.choice(_PROMPTS)}"}
+    ask = Ask(model=model_id, messages=(message,), stream=True)
+    cluster.stage.crew.start(_listen(cluster, engine, ask, rng.choice(_MANNERS)))
+
+
+async def _listen(cluster: Cluster, engine: Engine, ask: Ask, manner: Manner) -> None:
+    """Be the caller: read until the end, whatever that is."""
+    job = cluster.ask(engine, ask, manner)
+    while not isinstance(await job.pieces.get(), Stats | Failed):
+        pass
+
+
+def _fetch(cluster: Cluster, rng: random.Random) -> None:
+    """One model of the catalogue comes to one machine's disk."""
+    room = rng.choice(cluster.rooms() or [None])
+    missing = [c for c in CATALOGUE.values() if 2e9 < c.storage_bytes < 30e9]
+    card = rng.choice(missing)
+    if room is not None and not cluster.stage.state.shelf.has(room.node_id, card.id):
+        cluster.downloads.start(room.node_id, card)
+
+
+def _borrow_the_fleet(cluster: Cluster) -> None:
+    """The 671B model on every machine, for a while."""
+    names = [machine.name for machine in cluster.machines]
+    if cluster.engine_for(FRONTIER) is None:
+        engine = _place(cluster, FRONTIER, names, ready=False)
+        if engine is not None:
+            cluster.stage.crew.start(_give_back(cluster, engine))
+
+
+async def _give_back(cluster: Cluster, engine: Engine) -> None:
+    await cluster.stage.clock.sleep(FRONTIER_STAYS_S)
+    if engine.instance.id in cluster.engines:
+        cluster.delete(engine.instance.id)
