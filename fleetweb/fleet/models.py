@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
+from django.utils import timezone
 
 from fleetweb.core.presence import CognitiveState
 from fleetweb.core.roster import Role
@@ -122,28 +123,26 @@ class NodeSample(models.Model):
 
 
 class LeaseManager(models.Manager["PollerLease"]):
-    def take(self, holder: str, now: datetime, valid_for: timedelta) -> datetime | None:
+    def take(self, holder: str, valid_for: timedelta) -> datetime | None:
         """Take or renew the lease; None if somebody else holds it.
 
-        What is returned is when it was last renewed before this: `now` for the very first time.
-        A lease that was not renewed for `valid_for` is free. The conditional update is the
-        claim: of two that try at once, the database lets one match.
+        What is returned is when it was last renewed before this, now for the very first time.
+        A lease that was not renewed for `valid_for` is free, by the database's own clock: those
+        of several machines may differ. The conditional update is the claim: of two that try at
+        once, the database lets one match.
         """
         lease, created = self.get_or_create(
-            name=PollerLease.NAME, defaults={"holder": holder, "renewed_at": now}
+            name=PollerLease.NAME, defaults={"holder": holder, "renewed_at": Now()}
         )
         if created:
-            return now
-        free = models.Q(holder=holder) | models.Q(renewed_at__lt=now - valid_for)
-        unchanged = models.Q(holder=lease.holder, renewed_at=lease.renewed_at)
-        claimed = self.filter(free, unchanged, name=PollerLease.NAME).update(
-            holder=holder, renewed_at=now
-        )
+            return timezone.now()
+        free = models.Q(holder__in=(holder, "")) | models.Q(renewed_at__lt=Now() - valid_for)
+        claimed = self.filter(free).update(holder=holder, renewed_at=Now())
         return lease.renewed_at if claimed == 1 else None
 
-    def give_up(self, holder: str, now: datetime, valid_for: timedelta) -> None:
+    def give_up(self, holder: str) -> None:
         """Let the next one begin at once."""
-        self.filter(holder=holder).update(holder="", renewed_at=now - 2 * valid_for)
+        self.filter(holder=holder).update(holder="")
 
 
 class PollerLease(models.Model):

@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class WebConfig(AppConfig):
     name = "fleetweb.web"
+
+    def ready(self) -> None:
+        from fleetweb.fleet.signals import presence_published
+
+        from .broadcast import broadcast
+
+        presence_published.connect(broadcast.presence_published, dispatch_uid="broadcast")

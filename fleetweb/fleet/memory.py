@@ -1,0 +1,186 @@
+"""Writing presence down: spans as they change, figures every ten seconds."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from django.db import transaction
+
+from fleetweb.core.discretion import discreet_load
+from fleetweb.core.inference import RIBBON
+from fleetweb.core.presence import CognitiveLoad, CognitiveState, FleetPresence, NodePresence, Span
+from fleetweb.core.roster import FleetNode, Role
+
+from .models import Node, NodeSample, PresenceSpan
+
+SAMPLE_EVERY: Final = timedelta(seconds=10)
+# A machine nobody listed is expected back for so long.
+WORKERS_KEPT_FOR: Final = timedelta(days=7)
+SENTENCE_CHARS: Final = 300
+
+
+class Memory:
+    """What this process has written, so that it writes only what is new. Use it from one thread."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Node] = {}
+        self._states: dict[str, CognitiveState] = {}
+        self._sampled_at: datetime | None = None
+
+    def recall(
+        self, fleet: Iterable[FleetNode], last_beat: datetime, now: datetime
+    ) -> FleetPresence:
+        """The fleet as it was left: everything away, and what it did in the last ten minutes.
+
+        Spans that still go on were cut off; they end with the last beat before now, because
+        nobody knows what came after it.
+        """
+        with transaction.atomic():
+            PresenceSpan.objects.end(min(last_beat, now))
+        self._states.clear()
+        self._rows = {node.name: node for node in Node.objects.all()}
+        listed = {entry.name: entry for entry in fleet}
+        spans = PresenceSpan.objects.since(now - RIBBON).select_related("node")
+        return FleetPresence(
+            at=now,
+            sentence="",
+            state=CognitiveState.OFFLINE,
+            intensity=0.0,
+            nodes=tuple(
+                _recalled(node, listed, now)
+                for node in self._rows.values()
+                if node.name in listed or _is_expected(node, now)
+            ),
+            spans=tuple(
+                Span(s.node.name, CognitiveState(s.state), s.started_at, s.ended_at) for s in spans
+            ),
+        )
+
+    def remember(self, presence: FleetPresence) -> None:
+        """Write down what changed since the last time."""
+        due = self._sampled_at is None or presence.at - self._sampled_at >= SAMPLE_EVERY
+        changed = [n for n in presence.nodes if self._states.get(n.name) is not n.load.state]
+        if not (due or changed):
+            return
+        with transaction.atomic():
+            for node in presence.nodes if due else changed:
+                self._keep(node, presence.at)
+            self._turn(changed, presence.at)
+            if due:
+                self._sample(presence)
+        self._states.update({node.name: node.load.state for node in changed})
+        self._sampled_at = presence.at if due else self._sampled_at
+
+    def forget(self) -> None:
+        """After the database failed: trust nothing that was thought to be in it."""
+        self._rows.clear()
+        self._states.clear()
+
+    def close(self, now: datetime) -> None:
+        """Nobody watches from now on."""
+        PresenceSpan.objects.end(now)
+        self._states.clear()
+
+    def _keep(self, node: NodePresence, now: datetime) -> None:
+        """The machine's own row, made or brought up to date."""
+        row = self._rows.get(node.name)
+        facts = _facts(node)
+        if row is None:
+            first = node.last_heard_at or (now if node.exo else None)
+            row, _ = Node.objects.update_or_create(
+                name=node.name, defaults=facts, create_defaults={**facts, "first_seen_at": first}
+            )
+            self._rows[node.name] = row
+            return
+        if row.first_seen_at is None and node.exo:
+            facts["first_seen_at"] = now
+        new = {key: value for key, value in facts.items() if getattr(row, key) != value}
+        if new:
+            for key, value in new.items():
+                setattr(row, key, value)
+            row.save(update_fields=list(new))
+
+    def _turn(self, nodes: Iterable[NodePresence], now: datetime) -> None:
+        """End the spans of `nodes` and begin those of what they do now."""
+        rows = [self._rows[node.name] for node in nodes]
+        if not rows:
+            return
+        PresenceSpan.objects.filter(node__in=rows).end(now)
+        PresenceSpan.objects.bulk_create(
+            _span(self._rows[node.name], node.load, now) for node in nodes
+        )
+
+    def _sample(self, presence: FleetPresence) -> None:
+        NodeSample.objects.bulk_create(
+            _figures(self._rows[node.name], node, presence)
+            for node in presence.nodes
+            if node.exo is not None
+        )
+
+
+def _is_expected(node: Node, now: datetime) -> bool:
+    return node.last_seen_at is not None and now - node.last_seen_at <= WORKERS_KEPT_FOR
+
+
+def _recalled(node: Node, listed: Mapping[str, FleetNode], now: datetime) -> NodePresence:
+    entry = listed.get(node.name)
+    return NodePresence(
+        name=node.name,
+        role=entry.role if entry else Role.WORKER,
+        load=CognitiveLoad(0.0, CognitiveState.OFFLINE),
+        since=now,
+        memory_gb=node.memory_gb,
+        host=entry.host if entry else node.host or None,
+        cluster=node.cluster or None,
+        exo_id=node.exo_id or None,
+        last_heard_at=node.last_seen_at,
+    )
+
+
+def _facts(node: NodePresence) -> dict[str, object]:
+    """The columns of Node that this presence knows something about."""
+    known: dict[str, object] = {
+        "role": node.role.value,
+        "host": node.host,
+        "cluster": node.cluster,
+        "exo_id": node.exo_id,
+        "memory_gb": node.memory_gb,
+        "last_seen_at": node.last_heard_at,
+    }
+    if node.exo is not None:
+        known |= {
+            "hardware": node.exo.hardware,
+            "chip": node.exo.chip,
+            "os_version": node.exo.os_version,
+        }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _span(row: Node, load: CognitiveLoad, now: datetime) -> PresenceSpan:
+    kept = discreet_load(load)
+    return PresenceSpan(
+        node=row,
+        state=kept.state.value,
+        started_at=now,
+        sentence=kept.sentence[:SENTENCE_CHARS],
+        intensity=kept.intensity,
+        evidence=msgspec.to_builtins(kept.evidence),
+    )
+
+
+def _figures(row: Node, node: NodePresence, presence: FleetPresence) -> NodeSample:
+    assert node.exo is not None  # noqa: S101  only machines that are here have figures
+    return NodeSample(
+        node=row,
+        at=presence.at,
+        state=node.load.state.value,
+        intensity=node.load.intensity,
+        requests_in_hand=sum(node.name in work.nodes for work in presence.work),
+        memory_total_bytes=node.exo.memory_total_bytes,
+        memory_used_bytes=node.exo.memory_used_bytes,
+        gpu_usage=node.exo.gpu_usage,
+        cpu_usage=node.exo.cpu_usage,
+        temperature_c=node.exo.temperature_c,
+        power_w=node.exo.power_w,
+    )

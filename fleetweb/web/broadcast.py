@@ -1,0 +1,63 @@
+"""Presence to every browser: rendered once for all who see the same, pushed where it changed."""
+
+from typing import Any, Final
+
+from django.utils import timezone
+
+from fleetweb.core.presence import FleetPresence
+from fleetweb.fleet import worker
+
+from . import fragments
+from .cards import room
+
+OWNERS: Final = "presence-owners"
+GUESTS: Final = "presence-guests"
+
+
+def group_of(*, owner: bool) -> str:
+    return OWNERS if owner else GUESTS
+
+
+def render(presence: FleetPresence, *, owner: bool) -> fragments.Fragments:
+    """The room as its pieces; without anybody's prompts for those who are not the owner."""
+    return fragments.render(room(presence, timezone.localtime(), owner=owner))
+
+
+class Broadcast:
+    """Remembers what was pushed last, so that only what changed is pushed next."""
+
+    def __init__(self) -> None:
+        self._pushed: dict[bool, fragments.Fragments] = {True: {}, False: {}}
+        self._sequence = 0
+
+    async def presence_published(
+        self,
+        presence: FleetPresence,
+        watchers: int,
+        **_signal: Any,
+    ) -> None:
+        """Receiver of the signal of the same name. While nobody watches, nothing is rendered."""
+        if not watchers:
+            return
+        for owner in (True, False):
+            rendered = render(presence, owner=owner)
+            html = fragments.diff(self._pushed[owner], rendered)
+            self._pushed[owner] = rendered
+            await self._push(group_of(owner=owner), presence, html)
+        self._sequence = presence.sequence
+
+    async def _push(self, group: str, presence: FleetPresence, html: str) -> None:
+        """Numbered, so that a reader who missed one knows and takes the whole room instead."""
+        await worker.layer().group_send(
+            group,
+            {
+                "type": "presence.pushed",
+                "after": self._sequence,
+                "sequence": presence.sequence,
+                "at": presence.at.isoformat(),
+                "html": html,
+            },
+        )
+
+
+broadcast = Broadcast()

@@ -1,0 +1,90 @@
+"""The socket of the control room: the whole room on connect, then what changes."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils import timezone
+
+from fleetweb.core.presence import FleetPresence
+from fleetweb.fleet import live
+
+from . import fragments
+from .access.owner import is_owner
+from .audience import audience
+from .broadcast import group_of, render
+
+BEAT_S: Final = 1.0
+# 1000 would tell the page never to come back.
+SERVER_STOPS: Final = 4012
+
+
+class PresenceConsumer(AsyncWebsocketConsumer):
+    """`/ws/presence/`. It only speaks; what a browser says is not listened to."""
+
+    here: ClassVar[set["PresenceConsumer"]] = set()
+
+    async def connect(self) -> None:
+        self.owner = is_owner(self.scope["user"])
+        self.group = group_of(owner=self.owner)
+        self.sequence = 0
+        self.watched_at: str | None = None
+        # The group first: what is published in between comes twice rather than never.
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+        self.here.add(self)
+        await self._send_whole()
+        self.beating = asyncio.create_task(self._beat())
+        await audience.join(self)
+
+    async def disconnect(self, code: int) -> None:  # noqa: ARG002
+        self.here.discard(self)
+        if beating := getattr(self, "beating", None):
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+        await audience.leave(self)
+
+    async def presence_pushed(self, event: dict[str, Any]) -> None:
+        """What changed since `after`; where that is not what was sent last, the whole room."""
+        if event["sequence"] <= self.sequence:
+            return
+        if event["after"] != self.sequence:
+            await self._send_whole()
+            return
+        self.sequence, self.watched_at = event["sequence"], event["at"]
+        if event["html"]:
+            await self.send(text_data=event["html"])
+
+    async def _send_whole(self) -> None:
+        presence = await live.current()
+        if presence is None:
+            return
+        self._shown(presence)
+        whole = fragments.diff({}, render(presence, owner=self.owner))
+        await self.send(text_data=whole)
+
+    def _shown(self, presence: FleetPresence) -> None:
+        self.sequence, self.watched_at = presence.sequence, presence.at.isoformat()
+
+    async def _beat(self) -> None:
+        """Tells the page every second that the line is alive, and how old what it shows is."""
+        number = 0
+        while True:
+            number += 1
+            beat = {"beat": number, "at": _now().isoformat(), "watched_at": self.watched_at}
+            await self.send(text_data=json.dumps(beat))
+            await audience.confirm()
+            await asyncio.sleep(BEAT_S)
+
+    @classmethod
+    async def close_all(cls) -> None:
+        """Close every socket of this process, with a code that tells its page to come back."""
+        sockets = list(cls.here)
+        await asyncio.gather(*(s.close(SERVER_STOPS) for s in sockets), return_exceptions=True)
+
+
+def _now() -> datetime:
+    return timezone.now()

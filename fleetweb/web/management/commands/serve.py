@@ -1,0 +1,118 @@
+"""`manage.py serve`: the whole control room in one process."""
+
+import asyncio
+import webbrowser
+from argparse import ArgumentParser
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from fleetweb import env
+from fleetweb.errors import ClusterError
+from fleetweb.fleet import roster
+from fleetweb.fleet.poller import Poller
+from fleetweb.fleet.worker import host as host_poller
+from fleetweb.rehearsal import Rehearsal
+from fleetweb.upstream import http
+from fleetweb.upstream.exo import Exo
+
+FOUND_WITHIN_S = 1.0
+ANY_HOST = ("0.0.0.0", "::", "")  # noqa: S104  recognised, not chosen
+
+
+class Command(BaseCommand):
+    help = "Opens the control room: pages, poller and database in one process."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument(
+            "--exo",
+            action="append",
+            metavar="URL",
+            default=[],
+            help="an exo address; repeat it for further doors or clusters",
+        )
+        parser.add_argument("--rehearsal", action="store_true", help="a pretend fleet to look at")
+        parser.add_argument("--open", action="store_true", help="open the browser")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        # Only now: importing it installs a Twisted reactor.
+        from fleetweb.web.serving import serve
+
+        urls = [env.checked_url("--exo", url) for url in options["exo"]]
+        if options["rehearsal"] and urls:
+            self.stderr.write("--rehearsal is given, so --exo is not used.")
+        fleet = roster.load(settings.FLEETWEB_FLEET)
+        _migrate()
+        _answer_to(options["host"])
+
+        def ready(port: int) -> None:
+            address = _address(options["host"], port)
+            self.stdout.write(f"Control room: {address}")
+            self.stdout.flush()
+            if options["open"]:
+                webbrowser.open(address)
+
+        from fleetweb.asgi import application
+
+        around = _watching(urls, fleet, rehearse=options["rehearsal"], application=application)
+        serve(application, options["host"], options["port"], around, ready)
+
+
+@asynccontextmanager
+async def _watching(
+    urls: list[str], fleet: tuple[Any, ...], *, rehearse: bool, application: Any
+) -> AsyncIterator[None]:
+    """The poller at work, on the owner's exo or on a rehearsal of one."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(http.aclose)
+        if not rehearse:
+            urls = urls or list(settings.FLEETWEB_EXO_URLS) or await _local_exo()
+        rehearsing = rehearse or not urls
+        if rehearsing:
+            pretended = await stack.enter_async_context(Rehearsal(quiet_life=True))
+            urls = pretended.urls[:1]
+        poller = Poller(urls, fleet, rehearsal=rehearsing)
+        watching = asyncio.create_task(host_poller(poller, application))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _local_exo() -> list[str]:
+    """exo on this machine, if it answers."""
+    try:
+        await Exo(settings.DEFAULT_EXO_URL).node_id(timeout_s=FOUND_WITHIN_S)
+    except ClusterError:
+        return []
+    return [settings.DEFAULT_EXO_URL]
+
+
+def _migrate() -> None:
+    """Bring the database up to date; asking first is ten times cheaper than doing nothing."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
+    connection.close()
+
+
+def _answer_to(host: str) -> None:
+    """An address that its owner listens on is one that they mean to open."""
+    if host not in (*ANY_HOST, *settings.ALLOWED_HOSTS):
+        settings.ALLOWED_HOSTS.append(f"[{host}]" if ":" in host else host)
+
+
+def _address(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ANY_HOST else host
+    shown = f"[{shown}]" if ":" in shown else shown
+    return f"http://{shown}:{port}/?{urlencode({'token': settings.FLEETWEB_TOKEN})}"
