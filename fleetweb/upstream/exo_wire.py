@@ -78,7 +78,6 @@ class Message(msgspec.Struct, gc=False):
 class TaskParams(msgspec.Struct, gc=False):
     """snake_case, unlike what surrounds it. `input` is exo's own copy of the messages."""
 
-    model: str | None = None
     input: list[Message] | str | None = None
     chat_template_messages: list[Message] | None = None
 

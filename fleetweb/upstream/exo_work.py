@@ -137,7 +137,7 @@ def _task(id_: str, task: TextGeneration, status: TaskStatus, model: str, flaws:
         instance_id=task.instance_id,
         status=status,
         command_id=task.command_id,
-        model_id=params.model or model,
+        model_id=model,
         preview=_preview(params),
     )
 

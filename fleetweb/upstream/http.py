@@ -111,7 +111,7 @@ def faults(
     except (httpx.DecodingError, BodyTooLargeError) as error:
         raise invalid(f"{whom} {_body_words(error)}") from error
     except (httpx.TransportError, httpx.StreamError) as error:
-        raise unreachable(f"{whom} broke off before its answer was complete") from error
+        raise unreachable(f"{whom} {_broken_words(error)}") from error
 
 
 def _status_words(response: httpx.Response) -> str:
@@ -129,6 +129,13 @@ def _connect_words(error: BaseException) -> str:
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return "could not agree on a secure connection; check https and its certificate"
     return "could not be reached; check its address and the network"
+
+
+def _broken_words(error: Exception) -> str:
+    cut = "disconnected" in str(error) or "closed" in str(error)
+    if isinstance(error, httpx.RemoteProtocolError) and not cut:
+        return "does not speak HTTP as expected; check its address"
+    return "broke off before its answer was complete"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -155,7 +162,8 @@ def shown(url: str) -> str:
     except ValueError:
         return "a malformed address"
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"[:120] if host else parts.path[:120]
+    bare = f"{parts.scheme}://{host}{parts.path}" if host else url.partition("?")[0]
+    return bare.rpartition("@")[2][:120]
 
 
 async def post_stream(

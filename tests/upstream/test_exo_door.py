@@ -105,8 +105,18 @@ async def test_an_answer_that_is_not_exo_s_is_invalid(answer: Answer, words: str
     assert str(raised.value).startswith(f"exo at {url} {words}")
 
 
-async def test_an_address_with_a_password_never_shows_it() -> None:
-    assert str(Exo("http://me:secret@king.local:52415/")) == "exo at http://king.local:52415"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:secret@king.local:52415/", "http://king.local:52415"),
+        ("me:secret@king.local:52415?key=secret", "king.local:52415"),
+        ("king.local:52415", "king.local:52415"),
+        ("http://[fd00::1]:52415", "http://[fd00::1]:52415"),
+        ("http://[::1", "a malformed address"),
+    ],
+)
+def test_shows_its_address_without_secrets(url: str, shown: str) -> None:
+    assert str(Exo(url)) == f"exo at {shown}"
 
 
 async def test_tells_which_node_answers() -> None:
