@@ -182,6 +182,22 @@ async def test_lets_our_own_errors_and_cancellations_pass() -> None:
         assert raised.value is error
 
 
+async def test_a_hundred_streams_are_open_at_one_door_at_once() -> None:
+    everyone_is_here = asyncio.Event()
+    waiting: list[bytes] = []
+
+    async def together(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        waiting.append(await request(reader))
+        if len(waiting) == 100:
+            everyone_is_here.set()
+        await everyone_is_here.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
+
+    async with serving(together) as url:
+        answers = await asyncio.gather(*(fetch(url) for _ in range(100)))
+    assert answers == [b"hello"] * 100
+
+
 async def cancelled_after(turns: int, url: str) -> None:
     """Ten streams, cancelled when the loop has gone round `turns` times."""
     streams = [asyncio.create_task(fetch(url)) for _ in range(10)]
