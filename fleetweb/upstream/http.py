@@ -107,7 +107,7 @@ def faults(
     except httpx.ConnectError as error:
         raise unreachable(f"{whom} {_connect_words(error)}") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise unreachable(f"{whom} is not an address; write it like http://host:52415") from error
+        raise unreachable(f"{whom} is not an address; write it like http://host:port") from error
     except (httpx.DecodingError, BodyTooLargeError) as error:
         raise invalid(f"{whom} {_body_words(error)}") from error
     except (httpx.TransportError, httpx.StreamError) as error:
