@@ -180,8 +180,10 @@ AXES_COOLOFF_TIME = 0.1  # hours
 AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "fleetweb.web.access.refusals.locked_out"
-# Tries are counted in the cache: the database handler would keep what was typed.
+# Tries are counted in the cache: the database handler would keep what was typed. Without Redis
+# there is one process, and its own memory is enough.
 AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["axes.W001"]
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 

@@ -1,6 +1,9 @@
 """Who gets in by HTTP: sessions, tokens in addresses, bearer tokens, and strangers."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 from django.conf import settings
@@ -105,6 +108,11 @@ def test_a_token_in_the_address_becomes_a_session_and_vanishes(client):
     assert client.get("/some/page/").content == b"I know you, owner."
 
 
+def test_asking_for_the_head_of_a_page_leaves_no_token_either(client):
+    response = client.head(f"/some/page/?token={TOKEN}")
+    assert (response.status_code, response["Location"]) == (302, "/some/page/")
+
+
 def test_every_token_in_the_address_vanishes(client):
     response = client.get(f"/some/page/?token={WRONG}&token={TOKEN}")
     assert response["Location"] == "/some/page/"
@@ -149,6 +157,19 @@ def test_a_new_token_ends_every_session(client):
         assert client.get("/some/page/").status_code == 302
 
 
+def test_a_new_token_makes_a_new_secret_key(tmp_path):
+    def secret_key(token: str) -> str:
+        show = "from fleetweb import settings; print(settings.SECRET_KEY)"
+        env = os.environ | {"FLEETWEB_TOKEN": token, "FLEETWEB_DATA": str(tmp_path)}
+        shown = subprocess.run([sys.executable, "-c", show], env=env, capture_output=True)
+        assert shown.returncode == 0
+        return shown.stdout.decode().strip()
+
+    first = secret_key("the first of two tokens")
+    assert first == secret_key("the first of two tokens")
+    assert first != secret_key("the second of two tokens")
+
+
 def test_a_session_that_logged_out_is_over_wherever_its_cookie_is(client):
     client.get(f"/some/page/?token={TOKEN}")
     thief = Client()
@@ -171,6 +192,12 @@ def test_a_bearer_token_lets_a_program_in(client, scheme):
 async def test_an_async_view_knows_the_bearer(async_client, transactional_db):
     response = await async_client.get("/async/page/", headers=bearer())
     assert response.content == b"I know you, owner."
+
+
+async def test_an_async_view_knows_the_session(async_client, transactional_db):
+    await async_client.aforce_login(await User.objects.acreate(username="ada"))
+    response = await async_client.get("/async/page/")
+    assert response.content == b"I know you, ada."
 
 
 def test_a_bearer_needs_no_csrf_token(strict):
@@ -251,6 +278,13 @@ def test_the_login_page_says_what_is_wrong(client, filled, words):
     page = client.post("/login/", filled).content.decode()
     assert words in page
     assert WRONG not in page
+
+
+def test_whoever_is_in_is_led_on_from_the_login_page(client):
+    client.get(f"/some/page/?token={TOKEN}")
+    assert client.get("/login/?next=/some/page/")["Location"] == "/some/page/"
+    with override_settings(LOGIN_REDIRECT_URL="/"):
+        assert client.get("/login/?next=/login/")["Location"] == "/"
 
 
 def test_the_login_page_wants_its_csrf_token(strict):

@@ -66,11 +66,15 @@ def assert_protected(response: HttpResponse) -> None:
     assert response["Referrer-Policy"] == "same-origin"
 
 
-def test_an_unknown_host_is_told_which_variable_to_set(client):
-    response = client.get("/", headers={"Host": "king.local:8000"})
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("king.local:8000", "king.local"), ("king.local", "king.local"), ("[fe80::1]", "[fe80::1]")],
+)
+def test_an_unknown_host_is_told_which_variable_to_set(client, asked, name):
+    response = client.get("/", headers={"Host": asked})
     page = response.content.decode()
     assert response.status_code == 400
-    assert "FLEETWEB_ALLOWED_HOSTS=king.local,localhost,127.0.0.1,[::1]" in page
+    assert f"FLEETWEB_ALLOWED_HOSTS={name},localhost,127.0.0.1,[::1]" in page
     assert_protected(response)
 
 

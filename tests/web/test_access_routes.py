@@ -1,13 +1,18 @@
-"""That no address is open but those named here, whatever is added to the URL configuration."""
+"""That nothing is open but what is named here, whatever is added to the URLs and sockets."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.resolvers import RegexPattern, RoutePattern
 from django.utils.regex_helper import normalize
+
+from fleetweb.asgi import application
+from fleetweb.web.access.sockets import STRANGER
+from fleetweb.web.routing import websocket_urlpatterns
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +59,10 @@ def test_every_address_is_one_that_leads_somewhere():
 def test_nothing_is_open_to_strangers_but_what_is_named_here(client, method):
     open_ones = {each for each in every_address() if not is_refused(client, method, each)}
     assert open_ones == OPEN_TO_STRANGERS & every_address()
+
+
+@pytest.mark.parametrize("address", list(_addresses(websocket_urlpatterns)))
+async def test_no_socket_is_open_to_strangers(address):
+    own_page = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
+    socket = WebsocketCommunicator(application, f"/{address}", headers=own_page)
+    assert await socket.connect() == (False, STRANGER)

@@ -12,7 +12,7 @@ from django.utils.http import escape_leading_slashes
 
 from ..views.login import token_refused
 from .callers import bearer_token_of, is_locked_out, user_by_bearer, user_by_token
-from .refusals import locked_out, not_signed_in, wrong_bearer
+from .refusals import SAFE_METHODS, locked_out, not_signed_in, wrong_bearer
 
 OPEN_PATHS = frozenset({"/login/", "/healthz", "/favicon.ico"})
 TOKEN = "token"  # noqa: S105
@@ -28,7 +28,7 @@ class AccessMiddleware(MiddlewareMixin):
         bearer = bearer_token_of(request)
         if bearer is not None:
             return _admit_program(request, bearer)
-        if request.method == "GET" and TOKEN in request.GET:
+        if request.method in SAFE_METHODS and TOKEN in request.GET:
             return _sign_in(request)
         if request.user.is_authenticated:
             _remember(request, request.user)

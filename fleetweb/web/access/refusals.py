@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
 from django_htmx.middleware import HtmxDetails
@@ -70,9 +71,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A request that can't be served; if its host is unknown, the page says what to set."""
-    host = request.META.get("HTTP_HOST", "") if isinstance(exception, DisallowedHost) else ""
-    hosts = ",".join([host.rpartition(":")[0] or host, *settings.ALLOWED_HOSTS]) if host else ""
-    return render(request, "400.html", {"host": host, "hosts": hosts}, status=400)
+    context = {}
+    if isinstance(exception, DisallowedHost):
+        host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
+        context = {"host": host, "hosts": ",".join([host, *settings.ALLOWED_HOSTS])}
+    return render(request, "400.html", context, status=400)
 
 
 def error(status: int, message: str, kind: str, code: str) -> JsonResponse:

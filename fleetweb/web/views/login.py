@@ -20,7 +20,9 @@ class SignInForm(AuthenticationForm):
     token = forms.CharField(
         label="The fleet's token",
         required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "off", "autofocus": True, "aria-describedby": "token-hint"}
+        ),
     )
 
     error_messages = {
@@ -32,8 +34,9 @@ class SignInForm(AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].required = False
-        self.fields["password"].required = False
+        for name in ("username", "password"):
+            self.fields[name].required = False
+            self.fields[name].widget.attrs.pop("autofocus", None)
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
@@ -54,6 +57,11 @@ class SignIn(LoginView):
     template_name = LOGIN_TEMPLATE
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def get_success_url(self) -> str:
+        """Where they wanted to go, unless that was here."""
+        wanted = super().get_success_url()
+        return self.get_default_redirect_url() if wanted == self.request.path else wanted
 
 
 def token_refused(request: HttpRequest, next_page: str) -> HttpResponse:
