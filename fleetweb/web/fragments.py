@@ -32,7 +32,7 @@ def diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 
 def page_context(room: RoomCard) -> dict[str, object]:
-    """What the template of the page needs: `render(request, "room/page.html", page_context(room))`."""
+    """What the page's template `room/page.html` needs."""
     return {"room": _by_place(render(room)), "at": room.at, "fleet": room.fleet}
 
 

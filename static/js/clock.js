@@ -1,16 +1,14 @@
 // Tells times in the reader's own zone, and lets elapsed times tick without the server's help.
 import { onChange } from "./changes.js";
 
-const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-
 function elapsed(since) {
   const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
-  const at = UNITS.findIndex(([size]) => seconds >= size);
-  if (at < 0) return "0 s";
-  const [size, unit] = UNITS[at];
-  const next = UNITS[at + 1];
-  const rest = next ? Math.floor((seconds % size) / next[0]) : 0;
-  return rest ? `${Math.floor(seconds / size)} ${unit} ${rest} ${next[1]}` : `${Math.floor(seconds / size)} ${unit}`;
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (seconds < 120) return `${seconds} s`;
+  if (minutes < 120) return `${minutes} min`;
+  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  return `${Math.floor(hours / 24)} days`;
 }
 
 function clock(at) {

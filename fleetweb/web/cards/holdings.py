@@ -34,6 +34,7 @@ class HoldingCard:
     part: str
     company: str
     at_work: bool
+    unready: bool
 
 
 def holding(share: ShardShare) -> HoldingCard:
@@ -44,6 +45,7 @@ def holding(share: ShardShare) -> HoldingCard:
         part=_part(share),
         company=words.listing(share.companions),
         at_work=share.at_work,
+        unready=share.phase not in (RunnerPhase.READY, RunnerPhase.RUNNING),
     )
 
 

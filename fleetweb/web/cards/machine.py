@@ -18,6 +18,8 @@ from .trail import TrailCard, trail
 
 # Younger news than this is no news: exo hears from a healthy machine about once a second.
 HEARD_LATELY = timedelta(seconds=evidence.JUST_NOW_S)
+# A machine has room for two models; how many more there are is one line as well.
+_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,16 @@ class MachineCard:
     evidence: tuple[evidence.EvidenceRow, ...]
     holdings: tuple[HoldingCard, ...]
     trail: TrailCard
+
+    @property
+    def shown(self) -> tuple[HoldingCard, ...]:
+        """The models named on the machine itself; all of them stand with the evidence."""
+        return self.holdings if len(self.holdings) <= _SHOWN else self.holdings[: _SHOWN - 1]
+
+    @property
+    def more(self) -> str:
+        left = len(self.holdings) - len(self.shown)
+        return figures.plural(left, "other model") if left else ""
 
 
 def machine(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleetweb.core.presence import ClusterPresence, CognitiveState, FleetPresence
+from fleetweb.core.presence import NEEDS_OWNER, ClusterPresence, CognitiveState, FleetPresence
 
 from . import figures
 from .looks import LOOKS, Look
@@ -18,8 +18,12 @@ from .work import WorkCard, in_thought
 
 @dataclass(frozen=True, slots=True)
 class FleetCard:
-    """What the fleet says of itself. `summary` counts its machines, memory and work."""
+    """What the fleet says of itself, or `speaker`, the machine that needs its owner, in its stead.
 
+    `summary` counts what is here.
+    """
+
+    speaker: str
     sentence: str
     state: CognitiveState
     look: Look
@@ -71,12 +75,23 @@ def room(presence: FleetPresence, now: datetime, *, owner: bool) -> RoomCard:
 
 def _fleet(presence: FleetPresence, hidden: Sequence[str]) -> FleetCard:
     return FleetCard(
+        speaker=_speaker(presence),
         sentence=veil(presence.sentence, hidden),
         state=presence.state,
         look=LOOKS[presence.state],
         intensity=f"{min(1.0, max(0.0, presence.intensity)):.2f}",
         summary=_summary(presence),
     )
+
+
+def _speaker(presence: FleetPresence) -> str:
+    """Whose sentence the fleet's is: the machine's that needs its owner."""
+    said_by = (
+        node.name
+        for node in presence.nodes
+        if node.load.state in NEEDS_OWNER and node.load.sentence == presence.sentence
+    )
+    return next(said_by, "")
 
 
 def _summary(presence: FleetPresence) -> tuple[str, ...]:

@@ -13,14 +13,9 @@ from fleetweb.core.roster import Role
 
 from .figures import svg
 
-# These four are in static/css/stage.css as well, under the same names.
-THRONE = 17.0
-GAP = 3.5
-ROW = 25.5
-ORB = 8.5
-
-_SMALL_ROW = 19.0
-_SMALL_ORB = 5.5
+# These are in static/css/stage.css as well.
+THRONE = 15.0
+GAP = 3.0
 _CROWD = 8
 
 
@@ -57,6 +52,25 @@ def columns(machines: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Size:
+    """How large a machine of the rows is drawn: its whole height, and the orb at its top."""
+
+    row: float
+    orb: float
+
+
+_ROOMY = _Size(row=25.0, orb=8.0)
+_NARROW = _Size(row=26.5, orb=8.0)
+_CROWDED = _Size(row=24.0, orb=5.5)
+
+
+def _size(machines: int) -> _Size:
+    if machines > _CROWD:
+        return _CROWDED
+    return _ROOMY if columns(machines) <= 3 else _NARROW
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     x: float
     y: float
@@ -68,14 +82,13 @@ class _Place:
 def stage(nodes: Sequence[NodePresence]) -> StageCard:
     first = king(nodes)
     others = [node.name for node in nodes if node.name != first]
-    crowded = len(others) > _CROWD
-    places = _places(first, others, crowded)
+    places = _places(first, others)
     side_by_side = columns(len(others))
     rows = -(-len(others) // side_by_side)
-    height = (THRONE if first else 0) + rows * (GAP + _row(crowded))
+    height = (THRONE if first else 0) + rows * (GAP + _size(len(others)).row)
     return StageCard(
         columns=side_by_side,
-        crowded=crowded,
+        crowded=len(others) > _CROWD,
         throne=first is not None,
         height=svg(height),
         lines=tuple(
@@ -86,25 +99,21 @@ def stage(nodes: Sequence[NodePresence]) -> StageCard:
     )
 
 
-def _row(crowded: bool) -> float:
-    return _SMALL_ROW if crowded else ROW
-
-
-def _places(first: str | None, others: Sequence[str], crowded: bool) -> dict[str, _Place]:
+def _places(first: str | None, others: Sequence[str]) -> dict[str, _Place]:
     places: dict[str, _Place] = {}
     below = 0.0
     if first is not None:
         places[first] = _Place(50, THRONE / 2, 0, 0, 50)
         below = THRONE
     side_by_side = columns(len(others))
-    orb = _SMALL_ORB if crowded else ORB
+    size = _size(len(others))
     for index, name in enumerate(others):
         row, column = divmod(index, side_by_side)
         in_row = min(side_by_side, len(others) - row * side_by_side)
         half = 50 / side_by_side
         x = 50 + half * (2 * column - in_row + 1)
-        top = below + row * (GAP + _row(crowded))
-        places[name] = _Place(x, top + GAP + orb / 2, top, row + 1, half)
+        top = below + row * (GAP + size.row)
+        places[name] = _Place(x, top + GAP + size.orb / 2, top, row + 1, half)
     return places
 
 
@@ -145,19 +154,14 @@ def _mood(states: Sequence[CognitiveState], at_work: bool) -> str:
 def _path(a: _Place, b: _Place) -> str:
     """From one orb to another, keeping to the empty bands between rows and columns."""
     if a.row == 0 and b.row <= 1:
-        return _curve(a.x, a.y, THRONE, b)
+        leave, arrive = svg(THRONE + 1.5), svg(THRONE - 0.5)
+        return (
+            f"M{svg(a.x)} {svg(a.y)}C{svg(a.x)} {leave} {svg(b.x)} {arrive} {svg(b.x)} {svg(b.y)}"
+        )
     if a.row == b.row:
         top = svg(a.top + 0.3)
         return f"M{svg(a.x)} {svg(a.y)}C{svg(a.x)} {top} {svg(b.x)} {top} {svg(b.x)} {svg(b.y)}"
     return _detour(a, b)
-
-
-def _curve(x: float, y: float, leave: float, b: _Place) -> str:
-    middle = svg((leave + b.top + GAP) / 2)
-    return (
-        f"M{svg(x)} {svg(y)}L{svg(x)} {svg(leave - 1)}"
-        f"C{svg(x)} {middle} {svg(b.x)} {middle} {svg(b.x)} {svg(b.y)}"
-    )
 
 
 def _detour(a: _Place, b: _Place) -> str:
