@@ -20,7 +20,8 @@ def weigh(signals: Mapping[str, float | None]) -> float:
     total = sum(WEIGHTS[name] for name in known)
     if not total:
         return 0.0
-    return round(sum(WEIGHTS[name] * min(1.0, value) for name, value in known.items()) / total, 3)
+    shares = {name: min(1.0, max(0.0, value)) for name, value in known.items()}
+    return round(sum(WEIGHTS[name] * share for name, share in shares.items()) / total, 3)
 
 
 def effort(requests: int) -> float:
