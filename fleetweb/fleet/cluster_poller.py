@@ -93,6 +93,10 @@ class ClusterPoller:
         self._misses += 1
 
     def _heard(self, door: Door, snapshot: ClusterSnapshot) -> None:
+        if snapshot.flaws and not snapshot.nodes:  # unreadable is not the same as empty
+            unread = f"What exo at {door.url} answered names no machine that could be read."
+            self._missed(door, ClusterReplyInvalid(unread))
+            return
         self._misses = 0
         self.doors[door.url] = door.answered()
         self.watch = self.watch.heard(snapshot, door.url, self._clock())

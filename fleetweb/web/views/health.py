@@ -1,0 +1,37 @@
+"""Whether the process serves, and the fleet's figures for Prometheus."""
+
+import logging
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from fleetweb.fleet import live
+
+from ..metrics import exposition
+
+logger = logging.getLogger(__name__)
+
+
+@require_safe
+async def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """`GET /healthz`: whether pages can be served. Open to all, so it says nothing else."""
+    try:
+        await sync_to_async(_ask_database)()
+    except DatabaseError:
+        logger.exception("The database does not answer.")
+        return JsonResponse({"status": "not ok"}, status=503)
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+async def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """`GET /metrics`, in Prometheus' text format."""
+    return HttpResponse(exposition(await live.current()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
