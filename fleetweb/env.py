@@ -1,4 +1,4 @@
-"""Reading settings from the environment, each with an error that names the variable and what it wants."""
+"""Reading settings from the environment, with errors that name the variable and its wants."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ SECRET_BYTES = 32
 
 
 def text(name: str, default: str | None = None) -> str | None:
-    """The value of `name`, or of the file that `NAME_FILE` names, or `default`. Empty counts as unset."""
+    """The value of `name`, or of the file `NAME_FILE` names, or `default`. Empty is unset."""
     if value := os.environ.get(name, "").strip():
         return value
     if path := os.environ.get(f"{name}_FILE", "").strip():
@@ -74,7 +74,7 @@ def urls(name: str) -> tuple[str, ...]:
 
 
 def checked_url(name: str, value: str) -> str:
-    """`value` without a trailing slash if it is an http(s) address; `name` is blamed if it is not."""
+    """`value` without trailing slash if it is an http(s) address; if not, `name` is blamed."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

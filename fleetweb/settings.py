@@ -37,8 +37,8 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 CLAUDE_MODEL = env.text("CLAUDE_MODEL", "claude-sonnet-4-5")
 ANTHROPIC_URL = env.url("ANTHROPIC_URL", "https://api.anthropic.com")
 
-if len(FLEETWEB_TOKEN) < SHORTEST_TOKEN:
-    raise ConfigError(f"FLEETWEB_TOKEN is too short: it wants {SHORTEST_TOKEN} characters or more.")
+if len(FLEETWEB_TOKEN) < SHORTEST_TOKEN or not FLEETWEB_TOKEN.isascii():
+    raise ConfigError(f"FLEETWEB_TOKEN wants {SHORTEST_TOKEN} or more ASCII characters.")
 
 # --- Django's -----------------------------------------------------------------------------------
 
@@ -149,7 +149,12 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        }
+    }
 
 # --- Static files -------------------------------------------------------------------------------
 
@@ -208,6 +213,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a stranger's 401s and 404s are not news
         "django.server": {"propagate": True, "handlers": []},
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
+from django.views.generic import RedirectView
 
 from .web.views import api, health
 from .web.views.login import SignIn
@@ -14,6 +15,7 @@ urlpatterns = [
     path("api/cluster", api.cluster, name="api-cluster"),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", health.metrics, name="metrics"),
+    path("favicon.ico", RedirectView.as_view(url="/static/favicon/rest.svg")),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -1,4 +1,4 @@
-"""`python -m tests.bench NAME [ARGUMENTS]`: run one benchmark and print what it measured as JSON."""
+"""`python -m tests.bench NAME [ARGUMENTS]`: run one benchmark, print what it measured as JSON."""
 
 import importlib
 import json
