@@ -15,7 +15,8 @@ PRICE_LISTS = {"gemini": "google", "claude": "anthropic"}
 def cost_usd(kind: str, model: str, usage: Usage | None, *, at: datetime) -> Decimal | None:
     """What `usage` of `model` at a provider of this kind cost at that time, in US dollars.
 
-    Local providers cost 0. None means unknown: no usage was reported, or nobody knows the price.
+    Local providers cost 0. None means unknown: no usage was reported, it contradicts itself, or
+    nobody knows the price.
     """
     if kind in FREE:
         return Decimal(0)
@@ -28,7 +29,7 @@ def cost_usd(kind: str, model: str, usage: Usage | None, *, at: datetime) -> Dec
             provider_id=PRICE_LISTS[kind],
             genai_request_timestamp=at,
         )
-    except LookupError:
+    except (LookupError, ValueError):
         return None
     return price.total_price
 

@@ -145,7 +145,8 @@ def _messages(messages: Any) -> tuple[JsonObject, ...]:
 def _check_message(message: Any, where: str) -> None:
     if not isinstance(message, dict):
         raise InvalidRequest(f"`{where}` must be an object with a role.", param=where)
-    if message.get("role") not in ROLES:
+    role = message.get("role")
+    if not isinstance(role, str) or role not in ROLES:
         raise InvalidRequest(
             f"`{where}.role` must be one of {', '.join(sorted(ROLES))}.", param=f"{where}.role"
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -14,7 +13,6 @@ from fleetweb.errors import (
     ProviderReplyInvalid,
     ProviderUnavailable,
 )
-from fleetweb.upstream import http
 from fleetweb.upstream.providers import Patience, Provider, ProviderConfig, make_provider
 
 from .dialects import CANARY, DIALECTS, Dialect
@@ -33,12 +31,6 @@ HURRIED = Patience(first_s=0.1, between_s=0.1)
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     chosen: Dialect = request.param
     return chosen
-
-
-@pytest.fixture(autouse=True)
-async def _no_connection_left() -> AsyncIterator[None]:
-    yield
-    await http.aclose()
 
 
 def provider_at(fake: Fake, dialect: Dialect) -> Provider:
