@@ -32,9 +32,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How an answered request went, counted from when a place with the model loaded got it.
+    """How a streamed answer went, counted from when a place with the model loaded got the request.
 
-    `cut` says that the answer ended at its bound and not by itself.
+    An answer that came in one piece says nothing of its first token and teaches nothing. `cut`
+    says that the answer ended at its bound and not by itself.
     """
 
     ask: Ask
@@ -107,6 +108,7 @@ class Pace:
         return type(self)({**self.measures, **added})
 
     def measure(self, name: str) -> Histogram:
+        """What was measured under `name`, empty where nothing was."""
         return self.measures.get(name, Histogram())
 
     def unread(self, ask: Ask) -> int:
@@ -125,6 +127,7 @@ class Pace:
         return own.percentile(50) or None
 
     def writing_rate(self, q: float) -> float | None:
+        """Tokens per second of an answer without company, at that percentile."""
         return self.measure("writing").percentile(q) or None
 
     def drag(self, kind: str, ask: Ask) -> float:
@@ -167,7 +170,8 @@ class Pace:
 
 
 def _rate(amount: float, per: float | None) -> float | None:
-    return amount / per if per and per > 0 and amount >= 0 else None
+    """None where there is nothing to divide, or nothing to divide by: no rate is ever zero."""
+    return amount / per if per and per > 0 and amount > 0 else None
 
 
 def _share(part: int | None, whole: int) -> float | None:

@@ -292,6 +292,12 @@ def test_an_answer_cut_at_its_bound_does_not_teach_how_long_answers_are():
     assert Pace().learn(replace(run, cut=False)).measure("answers").count == 1
 
 
+def test_an_answer_of_one_token_teaches_no_rate():
+    one = Pace().learn(Run(Ask(10), first_token_s=0.1, total_s=0.2, answer_tokens=1))
+    assert one.measure("writing").count == 0
+    assert forecast(one, Ask(10)).end is None
+
+
 # Words
 
 
