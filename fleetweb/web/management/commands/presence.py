@@ -35,9 +35,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             return
         except ClusterError as error:
-            raise CommandError(
-                f"{str(error).rstrip('?.')}. Start it with `python manage.py serve`, or give its address with --url."
-            ) from error
+            advice = "Start it with `python manage.py serve`, or give its address with --url."
+            raise CommandError(f"{error} {advice}") from error
 
     async def _once(self, url: str) -> None:
         try:
@@ -54,7 +53,7 @@ class Command(BaseCommand):
                 try:
                     drawn = _drawn(await _ask(url))
                 except ClusterError as error:
-                    self.stdout.write(f"{error}. Trying again…")
+                    self.stdout.write(f"{error} Trying again…")
                 else:
                     self.stdout.write(HOME_AND_CLEAR + drawn)
         finally:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -61,8 +62,7 @@ class Command(BaseCommand):
             if options["open"]:
                 webbrowser.open(address)
 
-        from fleetweb.asgi import application
-
+        application = get_default_application()
         around = _watching(urls, fleet, rehearse=options["rehearsal"], application=application)
         serve(application, options["host"], options["port"], around, ready)
 
