@@ -23,15 +23,15 @@ def cost_usd(kind: str, model: str, usage: Usage | None, *, at: datetime) -> Dec
     if usage is None or kind not in PRICE_LISTS:
         return None
     try:
-        price = calc_price(
+        total: Decimal = calc_price(
             _priced(usage),
             model.removeprefix("models/"),
             provider_id=PRICE_LISTS[kind],
             genai_request_timestamp=at,
-        )
+        ).total_price
     except (LookupError, ValueError):
         return None
-    return price.total_price
+    return total
 
 
 def _priced(usage: Usage) -> PricedUsage:

@@ -104,7 +104,7 @@ def past_calls(message: JsonObject, provider: str) -> list[PastCall]:
 
 
 def _past_call(call: JsonObject, provider: str) -> PastCall:
-    function = call.get("function") or {}
+    function = _object(call.get("function"))
     written = function.get("arguments")
     try:
         arguments = msgspec.json.decode(written or "{}") if isinstance(written, str) else written
@@ -112,7 +112,7 @@ def _past_call(call: JsonObject, provider: str) -> PastCall:
         arguments = None
     if not isinstance(arguments, dict):
         raise unable(provider, "tool_calls", "holds arguments that are no JSON object")
-    google = (call.get("extra_content") or {}).get("google") or {}
+    google = _object(_object(call.get("extra_content")).get("google"))
     return PastCall(
         id=str(call.get("id") or ""),
         name=str(function.get("name") or ""),
@@ -121,10 +121,15 @@ def _past_call(call: JsonObject, provider: str) -> PastCall:
     )
 
 
+def _object(value: Any) -> JsonObject:
+    """`value` if it is an object; what a client put in its place says nothing."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def called_names(request: ChatRequest) -> dict[str, str]:
     """The tool's name by call id: results in OpenAI's dialect only say the id."""
     calls = (call for message in request.messages for call in message.get("tool_calls") or ())
-    return {str(c.get("id")): str((c.get("function") or {}).get("name") or "") for c in calls}
+    return {str(c.get("id")): str(_object(c.get("function")).get("name") or "") for c in calls}
 
 
 def functions_of(request: ChatRequest, provider: str) -> list[JsonObject]:
@@ -149,8 +154,8 @@ def chosen_tool(request: ChatRequest, provider: str) -> str | None:
 
 def wanted_schema(request: ChatRequest) -> tuple[str, JsonObject | None]:
     """The form the answer should have: its type, and the JSON schema if there is one."""
-    wanted = request.params.get("response_format") or {}
-    schema = (wanted.get("json_schema") or {}).get("schema")
+    wanted = _object(request.params.get("response_format"))
+    schema = _object(wanted.get("json_schema")).get("schema")
     return str(wanted.get("type", "text")), schema
 
 

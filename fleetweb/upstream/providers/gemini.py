@@ -197,7 +197,8 @@ class GeminiProvider(WireProvider):
         error = body.get("error")
         if not isinstance(error, Mapping):
             return Fault()
-        details = [d for d in error.get("details") or () if isinstance(d, Mapping)]
+        listed = error.get("details")
+        details = [d for d in listed if isinstance(d, Mapping)] if isinstance(listed, list) else []
         told = read_text(error.get("message"), error.get("status"), sent)
         delays = (_seconds(d.get("retryDelay")) for d in details)
         return Fault(
