@@ -81,9 +81,7 @@ def _sprite(package: Package, drawn: dict[str, str]) -> str:
     """One SVG of symbols. Their strokes are left to the style sheet of whoever uses them."""
     symbols = (_symbol(icon, svg) for icon, svg in drawn.items())
     notice = f"<!-- {package['name']} {package['version']}, {package['license']} licence: see LICENSE -->"
-    return "\n".join(
-        ['<svg xmlns="http://www.w3.org/2000/svg">', notice, *symbols, "</svg>", ""]
-    )
+    return "\n".join(['<svg xmlns="http://www.w3.org/2000/svg">', notice, *symbols, "</svg>", ""])
 
 
 def _symbol(icon: str, svg: str) -> str:

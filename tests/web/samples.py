@@ -384,6 +384,10 @@ def never_seen() -> FleetPresence:
     return fleet(nodes, "The fleet is sleeping...", S.OFFLINE, 0.0)
 
 
+def nobody() -> FleetPresence:
+    return FleetPresence(NOW, "Looking for your machines...", S.OFFLINE, 0.0, ())
+
+
 def alone() -> FleetPresence:
     mac = node(
         "Mac mini",
@@ -490,6 +494,7 @@ SAMPLES: dict[str, Callable[[], FleetPresence]] = {
     "rehearsal": rehearsal,
     "unreachable": unreachable,
     "never_seen": never_seen,
+    "nobody": nobody,
     "alone": alone,
     "many": many,
     "crowd": lambda: many(64),

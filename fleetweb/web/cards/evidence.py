@@ -53,6 +53,10 @@ def _measured(fact: Evidence) -> str:
     return value if usual is None else f"{value}, longest before {_say(fact.signal, usual)}"
 
 
+def _still(fact: Evidence) -> str:
+    return f"stands still at {_say(fact.signal, fact.value)}"
+
+
 def _phrase(fact: Evidence) -> str:
     return figures.UNKNOWN if fact.value is None else str(fact.value).replace("_", " ")
 
@@ -67,6 +71,13 @@ KNOWN: Mapping[str, tuple[str, Callable[[Evidence], str]]] = {
     "requests_in_hand": ("Requests in hand", _progress),
     "models_ready": ("Models ready", _progress),
     "runner_phase": ("exo's runner", _phrase),
+    "failed_while": ("Failed while", _phrase),
+    "reason": ("exo's reason", _phrase),
+    "cluster_condition": ("The cluster", _phrase),
+    "in_topology": ("exo counts it in", _progress),
+    "seen": ("Seen so far", _progress),
+    "holds": ("Holds", _progress),
+    "event_index_still": ("exo's count of events", _still),
     "waiting_for": ("Waiting for", _phrase),
     "waiting_because": ("Because", _phrase),
     "gap_ms": ("Silence in the stream", _measured),

@@ -1,7 +1,6 @@
 """One machine as the room shows it."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2s
@@ -13,7 +12,6 @@ from . import evidence, figures
 from .holdings import HoldingCard, holding
 from .looks import LOOKS, NEVER_SEEN, Look
 from .moments import Moment, moment
-from .privacy import veil
 from .trail import TrailCard, trail
 
 # Younger news than this is no news: exo hears from a healthy machine about once a second.
@@ -27,7 +25,6 @@ class VitalCard:
     """One figure. `share` is 0..100 for a bar beside it, None where there is no bar to draw."""
 
     label: str
-    icon: str
     value: str
     known: bool
     share: str | None = None
@@ -65,9 +62,7 @@ class MachineCard:
         return figures.plural(left, "other model") if left else ""
 
 
-def machine(
-    node: NodePresence, now: datetime, *, central: bool, hidden: Iterable[str]
-) -> MachineCard:
+def machine(node: NodePresence, now: datetime, *, central: bool) -> MachineCard:
     return MachineCard(
         id=node_id(node.name),
         name=node.name,
@@ -75,7 +70,7 @@ def machine(
         state=node.load.state,
         look=_look(node),
         intensity=f"{min(1.0, max(0.0, node.load.intensity)):.2f}",
-        sentence=veil(node.load.sentence, hidden),
+        sentence=node.load.sentence,
         since=moment(node.since, now),
         central=central,
         arc=_arc(node.load.estimated_completion_pct),
@@ -134,7 +129,6 @@ def vitals(node: NodePresence) -> tuple[VitalCard, ...]:
     memory = _memory(exo.memory_used_bytes, exo.memory_total_bytes)
     gpu = VitalCard(
         "GPU",
-        "gauge",
         figures.share(exo.gpu_usage),
         exo.gpu_usage is not None,
         _bar(exo.gpu_usage),
@@ -143,16 +137,16 @@ def vitals(node: NodePresence) -> tuple[VitalCard, ...]:
     return (
         memory,
         gpu,
-        VitalCard("Temperature", "thermometer", figures.degrees(heat), heat is not None),
-        VitalCard("Power", "zap", figures.watts(power), power is not None),
+        VitalCard("Temperature", figures.degrees(heat), heat is not None),
+        VitalCard("Power", figures.watts(power), power is not None),
     )
 
 
 def _memory(used: int | None, total: int | None) -> VitalCard:
     if used is None or not total:
-        return VitalCard("Memory", "memory-stick", figures.UNKNOWN, known=False)
+        return VitalCard("Memory", figures.UNKNOWN, known=False)
     value = f"{used / 2**30:,.0f} of {figures.gigabytes(total)}"
-    return VitalCard("Memory", "memory-stick", value, known=True, share=_bar(used / total))
+    return VitalCard("Memory", value, known=True, share=_bar(used / total))
 
 
 def _bar(part: float | None) -> str | None:

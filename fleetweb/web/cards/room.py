@@ -1,16 +1,15 @@
 """The whole control room, as it is drawn."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from fleetweb.core.discretion import discreet
 from fleetweb.core.presence import NEEDS_OWNER, ClusterPresence, CognitiveState, FleetPresence
 
 from . import figures
 from .looks import LOOKS, Look
 from .machine import MachineCard, machine
 from .moments import Moment, moment
-from .privacy import previews, veil
 from .ribbon import RibbonCard, ribbon
 from .stage import StageCard, king, stage
 from .work import WorkCard, in_thought
@@ -56,27 +55,28 @@ class RoomCard:
 
 def room(presence: FleetPresence, now: datetime, *, owner: bool) -> RoomCard:
     """The room at `now`, in the time zone of `now`. Only an `owner` reads previews of prompts."""
-    hidden = () if owner else previews(presence)
+    if not owner:
+        presence = discreet(presence)
     central = king(presence.nodes)
     return RoomCard(
         at=moment(presence.at, now),
         rehearsal=presence.rehearsal,
-        fleet=_fleet(presence, hidden),
+        fleet=_fleet(presence),
         notices=tuple(_notice(c, now) for c in presence.clusters if c.sentence),
         stage=stage(presence.nodes),
         machines=tuple(
-            machine(node, now, central=node.name == central, hidden=hidden)
+            machine(node, now, central=node.name == central)
             for node in sorted(presence.nodes, key=lambda node: node.name != central)
         ),
-        work=in_thought(presence, now, owner=owner),
+        work=in_thought(presence, now),
         ribbon=ribbon(presence, now),
     )
 
 
-def _fleet(presence: FleetPresence, hidden: Sequence[str]) -> FleetCard:
+def _fleet(presence: FleetPresence) -> FleetCard:
     return FleetCard(
         speaker=_speaker(presence),
-        sentence=veil(presence.sentence, hidden),
+        sentence=presence.sentence,
         state=presence.state,
         look=LOOKS[presence.state],
         intensity=f"{min(1.0, max(0.0, presence.intensity)):.2f}",

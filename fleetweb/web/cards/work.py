@@ -15,7 +15,7 @@ _UNPLACED = Look("In hand", "brain", Tone.THINKING)
 
 @dataclass(frozen=True, slots=True)
 class WorkCard:
-    """`title` is the preview of the prompt, for its owner, and a plain noun for anybody else."""
+    """`title` quotes the preview of the prompt where there is one, and is a plain noun else."""
 
     key: str
     title: str
@@ -26,17 +26,16 @@ class WorkCard:
     since: Moment
 
 
-def in_thought(presence: FleetPresence, now: datetime, *, owner: bool) -> tuple[WorkCard, ...]:
+def in_thought(presence: FleetPresence, now: datetime) -> tuple[WorkCard, ...]:
     oldest_first = sorted(presence.work, key=lambda work: (work.started_at, work.id))
-    return tuple(_card(work, presence.nodes, now, owner=owner) for work in oldest_first)
+    return tuple(_card(work, presence.nodes, now) for work in oldest_first)
 
 
-def _card(work: Work, nodes: Sequence[NodePresence], now: datetime, *, owner: bool) -> WorkCard:
-    preview = work.preview if owner else None
+def _card(work: Work, nodes: Sequence[NodePresence], now: datetime) -> WorkCard:
     return WorkCard(
         key=work.id,
-        title=preview or "A request",
-        quoted=preview is not None,
+        title=work.preview or "A request",
+        quoted=work.preview is not None,
         model=words.short_model(work.model_id),
         machines=words.listing(work.nodes),
         look=_look(work, nodes),
