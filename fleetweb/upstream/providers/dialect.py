@@ -16,6 +16,7 @@ _NEUTRAL: Mapping[str, Any] = {
     "frequency_penalty": 0,
     "logit_bias": {},
     "logprobs": False,
+    "modalities": ["text"],
     "n": 1,
     "parallel_tool_calls": True,
     "presence_penalty": 0,

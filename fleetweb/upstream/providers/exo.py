@@ -103,6 +103,7 @@ class ExoProvider(WireProvider):
     kind = "exo"
     title = TITLE
     leaves_house = False
+    pulse_s = 30.0  # 200 at once (3 s in an election), then a keep-alive every 10 s
 
     async def models(self) -> tuple[str, ...]:
         """The models of its catalogue, placed or not."""

@@ -22,10 +22,12 @@ from typing import Any
 
 from ...errors import ProviderError, ProviderRefused, ProviderUnavailable
 
+MODEL_CHARS = 100  # a caller may write anything where a model's name should be
+
 _CURABLE = frozenset({402, 408, 409, 425, 429})
 _KEY_TROUBLE = frozenset({401, 403})
 _SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
-_TOO_LONG = re.compile(r"(prompt|input|context|token).{0,60}(too long|exceed|maximum)", re.I | re.S)
+_TOO_LONG = re.compile(r"\b(prompt|input|context)\b.{0,60}(too long|exceed|maximum)", re.I | re.S)
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.\[\]-]{0,60}")
 _NAMED_FIELD = re.compile(r"[`'\"]([A-Za-z][\w.]{1,60})[`'\"]|^([a-z_]+(?:\.[a-z0-9_]+){0,5}):")
 
@@ -84,6 +86,7 @@ def refusal(
     keyed: bool,
 ) -> ProviderError:
     """The error for an answer that is not a 200."""
+    model = " ".join(model.split())[:MODEL_CHARS]
     if status in _KEY_TROUBLE or fault.bad_key:
         return _key_trouble(provider, status, keyed=keyed)
     if status == 404:

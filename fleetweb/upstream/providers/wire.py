@@ -14,13 +14,16 @@ from ...core.sse import Comment, Event, SseOverflowError, SseParser
 from ...errors import ProviderError, ProviderReplyInvalid, ProviderUnavailable
 from .. import http
 from .base import PATIENCE, Patience, ProviderConfig
+from .deadline import Deadline
 from .faults import Fault, refusal
 
 ASK_S = 5.0  # for the small questions: which models, are you there
-EPILOGUE_S = 2.0  # for usage and the end marker, once an answer has finished
 ERROR_BODY_BYTES = 256 * 1024
 
 T = TypeVar("T")
+
+# msgspec lets through what Python says of bytes that are no UTF-8 inside a string
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +63,8 @@ def read_json(decoder: msgspec.json.Decoder[T], text: str | bytes, title: str) -
     """`text` in the decoder's shape. Raises ProviderReplyInvalid where it is something else."""
     try:
         return decoder.decode(text)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ProviderReplyInvalid(f"{title} sent what is not its format.") from error
-
-
-class Deadline:
-    """When the next sign of the answer is due, on the loop's clock."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._clock = asyncio.get_running_loop().time
-        self._begun_at = self._clock()
-        self._due_at = self._begun_at + patience.first_s
-        self._output_seen = False
-
-    def note(self, chunk: Chunk, *, finished: bool) -> None:
-        """A sign was seen. A keep-alive is no chunk, so it never comes here."""
-        self._output_seen = self._output_seen or chunk.has_output
-        patience = self._patience
-        wait_s = patience.between_s if self._output_seen else patience.first_s
-        self._due_at = self._clock() + (EPILOGUE_S if finished else wait_s)
-
-    @property
-    def at(self) -> float:
-        total_s = self._patience.total_s
-        return self._due_at if total_s is None else min(self._due_at, self._begun_at + total_s)
-
-    def passed(self, title: str) -> ProviderUnavailable:
-        """The error for a sign that did not come in time."""
-        if self._output_seen:
-            return ProviderUnavailable(f"{title} fell silent in the middle of its answer.")
-        waited_s = self._clock() - self._begun_at
-        return ProviderUnavailable(f"{title} has not begun to answer within {waited_s:.3g} s.")
 
 
 class WireProvider(ABC):
@@ -100,12 +73,15 @@ class WireProvider(ABC):
     kind: ClassVar[str]
     leaves_house: ClassVar[bool]
     title: ClassVar[str]  # what people call it
+    pulse_s: ClassVar[float | None] = None  # it promises some bytes this often, keep-alives too
 
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name or self.kind
         self.default_model = config.default_model
         self._url = config.url.rstrip("/")
         self._api_key = config.api_key
+        # whom a message is about: of the owner's own machines there may be several
+        self._whom = self.title if self.leaves_house else f"{self.title} at {http.shown(self._url)}"
 
     @abstractmethod
     def _call(self, request: ChatRequest, model: str) -> Call:
@@ -132,17 +108,18 @@ class WireProvider(ABC):
         self, request: ChatRequest, model: str, *, patience: Patience = PATIENCE
     ) -> AsyncGenerator[Chunk, None]:
         call = self._call(request, model)
-        deadline = Deadline(patience)
+        deadline = Deadline(patience, self.pulse_s)
         decoder = self._decoder()
         async with self._opened(call, model, patience, deadline) as pieces:
             data: bytes | None = b""
             while data is not None and not decoder.closed:
                 data = await self._next(pieces, deadline, decoder)
+                deadline.heard()
                 for chunk in decoder.end() if data is None else decoder.feed(data):
                     yield chunk
                     deadline.note(chunk, finished=decoder.finished)
         if not decoder.finished:
-            raise ProviderReplyInvalid(f"{self.title} broke off before its answer was complete.")
+            raise ProviderReplyInvalid(f"{self._whom} broke off before its answer was complete.")
 
     @asynccontextmanager
     async def _opened(
@@ -156,7 +133,7 @@ class WireProvider(ABC):
                         call.url, call.body, call.headers, patience.connect_s
                     )
             except TimeoutError as error:
-                raise deadline.passed(self.title) from error
+                raise deadline.passed(self._whom) from error
         async with aclosing(response):
             if response.status_code != 200:
                 fault = self._fault(await self._error_body(response), call.body)
@@ -174,7 +151,7 @@ class WireProvider(ABC):
                     async with asyncio.timeout_at(deadline.at):
                         return await anext(pieces, None)
                 except TimeoutError as error:
-                    raise deadline.passed(self.title) from error
+                    raise deadline.passed(self._whom) from error
         except ProviderError:
             if decoder.finished:
                 return None
@@ -187,12 +164,12 @@ class WireProvider(ABC):
                 async with asyncio.timeout(ASK_S):
                     body = await http.read_limited(response, ERROR_BODY_BYTES)
             return msgspec.json.decode(body, type=dict[str, Any])
-        except (ProviderError, msgspec.DecodeError):
+        except (ProviderError, *UNREADABLE):
             return {}
 
     def _refusal(self, response: http.Response, model: str, fault: Fault) -> ProviderError:
         status, headers = response.status_code, response.headers
-        return refusal(self.title, model, status, headers, fault, keyed=self._api_key is not None)
+        return refusal(self._whom, model, status, headers, fault, keyed=self._api_key is not None)
 
     async def _asked(self, path: str, shape: type[T], headers: Mapping[str, str]) -> T:
         """The answer to a small question, decoded into `shape`. Raises ProviderError."""
@@ -203,8 +180,8 @@ class WireProvider(ABC):
             raise self._refusal(response, "that was asked for", Fault())
         try:
             return msgspec.json.decode(response.content, type=shape)
-        except msgspec.DecodeError as error:
-            raise ProviderReplyInvalid(f"{self.title} answers, but not as it should.") from error
+        except UNREADABLE as error:
+            raise ProviderReplyInvalid(f"{self._whom} answers, but not as it should.") from error
 
     def _faults(self, unreachable: type[ProviderError]) -> AbstractContextManager[None]:
-        return http.faults(self.title, unreachable=unreachable, invalid=ProviderReplyInvalid)
+        return http.faults(self._whom, unreachable=unreachable, invalid=ProviderReplyInvalid)

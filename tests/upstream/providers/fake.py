@@ -10,7 +10,7 @@ from typing import Any, Final
 CUT: Final = "cut"  # the connection dies here, in the middle of the body
 WAIT_S = 5.0
 
-Step = bytes | asyncio.Event | str
+Step = bytes | asyncio.Event | str | float
 
 
 @dataclass
@@ -25,7 +25,10 @@ class Received:
 
 @dataclass
 class Fake:
-    """Answers every request with the same steps: bytes to send, events to wait for, or CUT."""
+    """Answers every request with the same steps.
+
+    Bytes are sent, an event is waited for, a number is a pause in seconds, CUT is the end.
+    """
 
     steps: tuple[Step, ...] = ()
     status: int = 200
@@ -66,6 +69,8 @@ class Fake:
         for step in self.steps:
             if isinstance(step, asyncio.Event):
                 await step.wait()
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
             elif step == CUT:
                 return
             elif isinstance(step, bytes) and step:

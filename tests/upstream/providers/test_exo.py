@@ -1,5 +1,6 @@
 """exo's own recorded streams, cut anywhere, and what of a request reaches it."""
 
+import asyncio
 import json
 import re
 from itertools import pairwise
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 
 from fleetweb.core.chat import ChatRequest, Chunk, Completion, Progress, collect
 from fleetweb.errors import ProviderRefused, ProviderReplyInvalid, ProviderUnavailable
-from fleetweb.upstream.providers import ProviderConfig
+from fleetweb.upstream.providers import Patience, ProviderConfig
 from fleetweb.upstream.providers.exo import ExoDecoder, ExoProvider
 from tests.recordings import RECORDINGS, load, needs_recordings
 
 from .asking import sent
-from .fake import CUT, Fake, serving
+from .fake import CUT, WAIT_S, Fake, serving
 
 COMPLETE = {
     "chat-stream.sse": ("length", 24, 49),
@@ -222,3 +223,37 @@ def test_an_answer_that_ends_in_error_is_no_answer() -> None:
     data = b'data: {"choices": [{"delta": {}, "finish_reason": "error"}]}\n\n'
     with pytest.raises(ProviderReplyInvalid):
         list(ExoDecoder().feed(data))
+
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+async def test_keep_alives_do_not_put_off_the_deadline() -> None:
+    drip = (KEEP_ALIVE, 0.02) * 500
+    async with serving(Fake(drip)) as fake:
+        stream = ExoProvider(ProviderConfig(fake.url)).stream(
+            asking(), "m", patience=Patience(first_s=0.2)
+        )
+        with pytest.raises(ProviderUnavailable, match="has not begun to answer"):
+            [c async for c in stream]
+        await asyncio.wait_for(fake.left.wait(), WAIT_S)
+
+
+async def test_progress_puts_off_the_deadline() -> None:
+    progress = (
+        b': prefill_progress {"PrefillProgressChunk":{"processed_tokens":1,"total_tokens":9}}'
+    )
+    drip = (progress + b"\n\n", 0.05) * 8
+    async with serving(Fake((*drip, DONE))) as fake:
+        stream = ExoProvider(ProviderConfig(fake.url)).stream(
+            asking(), "m", patience=Patience(first_s=0.3)
+        )
+        assert len([c async for c in stream if c.progress]) == 8
+
+
+async def test_a_door_without_a_pulse_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExoProvider, "pulse_s", 0.1)
+    async with serving(Fake((KEEP_ALIVE, asyncio.Event()))) as fake:
+        stream = ExoProvider(ProviderConfig(fake.url)).stream(asking(), "m")
+        with pytest.raises(ProviderUnavailable, match=f"exo at {fake.url} has sent nothing at all"):
+            [c async for c in stream]
