@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-
 from ...core.chat import IMMATERIAL, ChatRequest, JsonObject, content_parts, message_texts
+from ...core.openai import InvalidRequest, decode_json
 from .faults import unable
 
 # What says nothing beyond the default, so that it may be left out anywhere.
@@ -108,8 +107,8 @@ def _past_call(call: JsonObject, provider: str) -> PastCall:
     function = _object(call.get("function"))
     written = function.get("arguments")
     try:
-        arguments = msgspec.json.decode(written or "{}") if isinstance(written, str) else written
-    except msgspec.DecodeError:
+        arguments = decode_json((written or "{}").encode()) if isinstance(written, str) else written
+    except InvalidRequest:
         arguments = None
     if not isinstance(arguments, dict):
         raise unable(provider, "tool_calls", "holds arguments that are no JSON object")

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ...core.chat import ChatRequest, JsonObject
+from ...core.openai import InvalidRequest, decode_json
 from .base import ProviderConfig
 from .dialect import (
     Image,
@@ -218,8 +219,8 @@ def _instruction(request: ChatRequest) -> dict[str, Any] | None:
 def _result(text: str) -> dict[str, Any]:
     """A tool's result as the object Gemini wants; what is none is wrapped."""
     try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        value = decode_json(text.encode())
+    except InvalidRequest:
         value = text
     return value if isinstance(value, dict) else {"result": value}
 

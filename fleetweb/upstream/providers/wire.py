@@ -22,8 +22,9 @@ ERROR_BODY_BYTES = 256 * 1024
 
 T = TypeVar("T")
 
-# msgspec lets through what Python says of bytes that are no UTF-8 inside a string
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+# beyond its own errors msgspec lets through what Python says of bytes that are no UTF-8 inside a
+# string, and of brackets nested by thousands
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,3 +100,30 @@ def test_any_error_body_is_understood_or_passed_over(dialect: Dialect, data: st.
     error = refusal(asked.title, "m", 400, {}, fault, keyed=True)
     assert isinstance(error, ProviderError)
     assert "canary" not in str(error)
+
+
+DEEP = '{"a":' * 900 + "1" + "}" * 900
+
+
+@pytest.mark.parametrize("kind", ["ollama", "gemini", "claude"])
+def test_arguments_nested_by_hundreds_are_refused(kind: str) -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": DEEP}}
+    message = {"role": "assistant", "tool_calls": [call]}
+    with pytest.raises(ProviderRefused, match="`tool_calls`"):
+        provider(kind)._call(parse_request({"model": "m", "messages": [message]}), "m")
+
+
+def test_a_result_nested_by_hundreds_stays_text() -> None:
+    message = {"role": "tool", "tool_call_id": "c", "content": DEEP}
+    call = provider("gemini")._call(parse_request({"model": "m", "messages": [message]}), "m")
+    part = call.body["contents"][0]["parts"][0]
+    assert part["functionResponse"]["response"] == {"result": DEEP}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.kind)
+def test_an_answer_nested_by_thousands_is_none(dialect: Dialect) -> None:
+    field = {"exo": "error", "ollama": "error", "gemini": "error", "claude": "delta"}[dialect.kind]
+    deep = f'{{"type": "x", "{field}": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}"
+    raw = f"{deep}\n" if dialect.kind == "ollama" else f"data: {deep}\n\n"
+    with pytest.raises(ProviderReplyInvalid):
+        list(provider(dialect.kind)._decoder().feed(raw.encode()))
