@@ -15,11 +15,11 @@ from .dialect import (
     Image,
     chosen_tool,
     functions_of,
-    is_instruction,
+    instructions_of,
     parts_of,
     past_calls,
     refuse_unknown,
-    text_of,
+    turns_of,
     wanted_schema,
     without_none,
 )
@@ -86,8 +86,8 @@ class ClaudeProvider(WireProvider):
         body = without_none(
             model=model,
             max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
-            system=_instruction(request),
-            messages=self._turns(request),
+            system="\n\n".join(instructions_of(request)) or None,
+            messages=turns_of(request, "assistant", "content", self._blocks),
             stream=True,
             temperature=self._temperature(request),
             top_p=params.get("top_p"),
@@ -105,20 +105,6 @@ class ClaudeProvider(WireProvider):
         if temperature is not None and not 0 <= temperature <= 1:
             raise unable(self.title, "temperature", "must be from 0 to 1")
         return temperature
-
-    def _turns(self, request: ChatRequest) -> list[dict[str, Any]]:
-        """The conversation. Neighbours of one role become one turn: results of tools must."""
-        turns: list[dict[str, Any]] = []
-        for message in request.messages:
-            if is_instruction(message):
-                continue
-            role = "assistant" if message["role"] == "assistant" else "user"
-            blocks = self._blocks(message)
-            if turns and turns[-1]["role"] == role:
-                turns[-1]["content"].extend(blocks)
-            elif blocks:
-                turns.append({"role": role, "content": blocks})
-        return turns
 
     def _blocks(self, message: JsonObject) -> list[dict[str, Any]]:
         """The content of one message. Empty texts are left out: Claude refuses them."""
@@ -187,11 +173,6 @@ class ClaudeProvider(WireProvider):
         if not isinstance(error, Mapping):
             return Fault()
         return read_text(error.get("message"), error.get("type"), sent)
-
-
-def _instruction(request: ChatRequest) -> str | None:
-    texts = [text_of(message) for message in request.messages if is_instruction(message)]
-    return "\n\n".join(text for text in texts if text) or None
 
 
 def _thinking(effort: str | None) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
 """What it takes to leave OpenAI's dialect: its parts read, its odd ends translated or refused."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -86,6 +86,33 @@ def text_of(message: JsonObject) -> str:
 def is_instruction(message: JsonObject) -> bool:
     """Whether it speaks to the model from outside the conversation."""
     return message.get("role") in ("system", "developer")
+
+
+def instructions_of(request: ChatRequest) -> list[str]:
+    """What the model is told from outside the conversation, empty texts left out."""
+    texts = (text_of(message) for message in request.messages if is_instruction(message))
+    return [text for text in texts if text]
+
+
+def turns_of(
+    request: ChatRequest, assistant: str, field: str, parts_in: Callable[[JsonObject], list[Any]]
+) -> list[dict[str, Any]]:
+    """The conversation as turns `{"role": …, field: […]}`, the model's role called `assistant`.
+
+    Neighbours of one role become one turn: results of tools belong to the user, and several of
+    them to one turn.
+    """
+    turns: list[dict[str, Any]] = []
+    for message in request.messages:
+        if is_instruction(message):
+            continue
+        role = assistant if message["role"] == "assistant" else "user"
+        parts = parts_in(message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1][field].extend(parts)
+        elif parts:
+            turns.append({"role": role, field: parts})
+    return turns
 
 
 @dataclass(frozen=True, slots=True)

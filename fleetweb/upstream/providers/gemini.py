@@ -4,6 +4,7 @@ Source: ai.google.dev/api/generate-content, /gemini-api/docs/thinking, /docs/tho
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,11 +18,12 @@ from .dialect import (
     called_names,
     chosen_tool,
     functions_of,
-    is_instruction,
+    instructions_of,
     parts_of,
     past_calls,
     refuse_unknown,
     text_of,
+    turns_of,
     wanted_schema,
     without_none,
 )
@@ -49,8 +51,8 @@ _UNDERSTOOD = frozenset(
     }
 )
 
-# Gemini 3 rejects a history of calls without their signatures; this stands for calls it did not
-# make itself, or whose signature the client did not keep.
+# Since Gemini 3 a history of calls without their signatures is rejected; this stands for calls it
+# did not make itself, or whose signature the client did not keep.
 FOREIGN_SIGNATURE = "skip_thought_signature_validator"
 
 # 2.x models take a budget of thinking tokens, later ones a level.
@@ -98,9 +100,11 @@ class GeminiProvider(WireProvider):
 
     def _call(self, request: ChatRequest, model: str) -> Call:
         refuse_unknown(request, self.title, _UNDERSTOOD)
+        parts_in = partial(self._parts, called_names(request), _is_early(model))
+        told = [{"text": text} for text in instructions_of(request)]
         body = without_none(
-            contents=self._contents(request),
-            systemInstruction=_instruction(request),
+            contents=turns_of(request, "model", "parts", parts_in),
+            systemInstruction={"parts": told} if told else None,
             tools=self._tools(request),
             toolConfig=self._tool_config(request),
             generationConfig=self._generation(request, model) or None,
@@ -108,22 +112,9 @@ class GeminiProvider(WireProvider):
         path = f"/models/{quote(model.removeprefix('models/'), safe='')}"
         return Call(f"{self._url}{path}:streamGenerateContent?alt=sse", body, self._headers())
 
-    def _contents(self, request: ChatRequest) -> list[dict[str, Any]]:
-        """The conversation. Neighbours of one role become one turn, as Gemini wants them."""
-        names = called_names(request)
-        turns: list[dict[str, Any]] = []
-        for message in request.messages:
-            if is_instruction(message):
-                continue
-            role = "model" if message["role"] == "assistant" else "user"
-            parts = self._parts(message, names)
-            if turns and turns[-1]["role"] == role:
-                turns[-1]["parts"].extend(parts)
-            elif parts:
-                turns.append({"role": role, "parts": parts})
-        return turns
-
-    def _parts(self, message: JsonObject, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _parts(
+        self, names: Mapping[str, str], early: bool, message: JsonObject
+    ) -> list[dict[str, Any]]:
         if message["role"] in ("tool", "function"):
             name = names.get(str(message.get("tool_call_id"))) or message.get("name") or ""
             result = {"name": name, "response": _result(text_of(message))}
@@ -131,7 +122,8 @@ class GeminiProvider(WireProvider):
         parts = [self._part(part) for part in parts_of(message, self.title)]
         for position, call in enumerate(past_calls(message, self.title)):
             part: dict[str, Any] = {"functionCall": {"name": call.name, "args": call.arguments}}
-            signature = call.signature or (FOREIGN_SIGNATURE if position == 0 else None)
+            stand_in = FOREIGN_SIGNATURE if position == 0 and not early else None
+            signature = call.signature or stand_in
             parts.append(part | without_none(thoughtSignature=signature))
         return parts
 
@@ -186,7 +178,7 @@ class GeminiProvider(WireProvider):
         if effort not in _BUDGETS:
             raise unable(self.title, "reasoning_effort", "is none of its levels")
         shown = {"includeThoughts": effort != "none"}
-        if model.removeprefix("models/").startswith("gemini-2"):
+        if _is_early(model):
             return shown | {"thinkingBudget": _BUDGETS[effort]}
         return shown | {"thinkingLevel": _LEVELS[effort]}
 
@@ -211,9 +203,9 @@ class GeminiProvider(WireProvider):
         )
 
 
-def _instruction(request: ChatRequest) -> dict[str, Any] | None:
-    texts = [text_of(message) for message in request.messages if is_instruction(message)]
-    return {"parts": [{"text": text} for text in texts if text]} if any(texts) else None
+def _is_early(model: str) -> bool:
+    """Whether it is of the 1.x or 2.x models: no levels of thinking, no signatures asked for."""
+    return model.removeprefix("models/").startswith(("gemini-1", "gemini-2"))
 
 
 def _result(text: str) -> dict[str, Any]:

@@ -70,6 +70,11 @@ async def test_the_signature_of_a_call_comes_back_with_it() -> None:
     assert [part.get("thoughtSignature") for part in parts] == ["c2ln", None]
 
 
+async def test_early_models_are_sent_no_stand_in_for_a_signature() -> None:
+    body = await body_of(ChatRequest("m", CONVERSATION), "gemini-2.5-flash")
+    assert "thoughtSignature" not in body["contents"][1]["parts"][0]
+
+
 async def test_sampling_goes_into_the_generation_config() -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
     body = await body_of(
