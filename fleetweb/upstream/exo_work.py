@@ -6,8 +6,8 @@ instances. Source: exo 0.3.70.
 
 from collections.abc import Iterator
 
+from ..core import words
 from ..core.snapshot import (
-    PREVIEW_CHARS,
     Instance,
     Runner,
     RunnerPhase,
@@ -32,7 +32,6 @@ _PHASES = {
     f"Runner{phase.replace('_', ' ').title().replace(' ', '')}": phase for phase in RunnerPhase
 }
 _IN_HAND = {"Pending": TaskStatus.PENDING, "Running": TaskStatus.RUNNING}
-_READ_CHARS = 4_000  # of a prompt, to find the 60 that are kept
 
 
 def instances_of(state: State, flaws: Flaws) -> tuple[Instance, ...]:
@@ -143,19 +142,15 @@ def _task(id_: str, task: TextGeneration, status: TaskStatus, model: str, flaws:
 
 
 def _preview(params: TaskParams) -> str | None:
-    """The first 60 characters of the last user message, on one line."""
+    """The beginning of the last user message."""
     if isinstance(params.input, str):
-        return _one_line(params.input)
+        return words.preview(params.input)
     messages = params.input or params.chat_template_messages or []
     asked = next((m for m in reversed(messages) if m.role == "user"), None)
-    return None if asked is None else _one_line(_text(asked))
+    return None if asked is None else words.preview(_text(asked))
 
 
 def _text(message: Message) -> str:
     if isinstance(message.content, list):
         return " ".join(part.text for part in message.content if part.text)
     return message.content or ""
-
-
-def _one_line(text: str) -> str | None:
-    return " ".join(text[:_READ_CHARS].split())[:PREVIEW_CHARS].strip() or None

@@ -197,7 +197,8 @@ def test_a_task_that_has_ended_is_not_in_hand(status: str) -> None:
     ("content", "preview"),
     [
         ("  plan\n\ta   garden ", "plan a garden"),
-        ("x" * 100, "x" * 60),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 59 + "…"),
         ([{"type": "text", "text": "look at"}, {"type": "image_url"}, {"text": "this"}],
          "look at this"),
         ("", None),
