@@ -1,5 +1,6 @@
 """What is placed on the cluster and what is asked of it: exo's master, as far as callers see it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from .asking import Ask
@@ -69,9 +70,11 @@ class Cluster:
             engine.start()
         return engine
 
-    async def create_soon(self, instance: Instance) -> None:
+    async def create_soon(self, plan: Callable[[], Instance | None]) -> None:
+        """Plan once it is this command's turn, so that it reckons with those before it."""
         await self.stage.clock.sleep(PLACED_AFTER_S)
-        self.create(instance)
+        if (instance := plan()) is not None:
+            self.create(instance)
 
     def delete(self, instance_id: str) -> None:
         engine = self.engines.pop(instance_id)

@@ -150,6 +150,8 @@ class Membership:
     def overthrow(self, frozen_s: float = 0.0) -> None:
         """An election that empties the cluster: index -1, and everything placed is gone."""
         self._freeze()
+        if self._upheaval is not None:
+            self._upheaval.cancel()
         self._upheaval = self.stage.crew.start(self._start_anew(frozen_s))
 
     def _overthrow(self, master: Machine) -> None:
@@ -178,11 +180,11 @@ class Membership:
         self.frozen = self.stage.state.render()
         await clock.sleep(EMPTY_S)
         self._thaw()
-        self.master = next((m for m in self.cluster.machines if m.is_well), None)
-        for machine in self.cluster.machines:
-            if machine.is_well and machine.view is View.SHARED:
-                self._join(machine)
-                await clock.sleep(REJOIN_S / len(self.cluster.machines))
+        here = [m for m in self.cluster.machines if m.is_well and m.view is View.SHARED]
+        self.master = next(iter(here), None)
+        for machine in here:
+            self._join(machine)
+            await clock.sleep(REJOIN_S / len(here))
 
     # what one machine shows
 

@@ -39,6 +39,10 @@ class Node:
         return self._machine.is_up
 
     @property
+    def is_hung(self) -> bool:
+        return self._machine.is_hung
+
+    @property
     def is_busy(self) -> bool:
         """Whether an instance with a part here is at work."""
         return self.id in self._world.cluster.busy_node_ids()

@@ -1,6 +1,7 @@
 """exo's endpoints for instances and downloads: what goes where, and what comes to disk."""
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -27,14 +28,11 @@ async def place_instance(call: Call) -> None:
         await call.world.clock.sleep(LOOKS_UP_S)
         await call.server_error()
         return
-    instance = call.world.cluster.plan(
-        card,
-        int(body.get("min_nodes") or 1),
-        body.get("sharding", "Pipeline"),
-        body.get("instance_meta", "MlxRing"),
-    )
-    if instance is not None:
-        call.world.cluster.stage.crew.start(call.world.cluster.create_soon(instance))
+    cluster = call.world.cluster
+    min_nodes = int(body.get("min_nodes") or 1)
+    sharding, meta = body.get("sharding", "Pipeline"), body.get("instance_meta", "MlxRing")
+    plan = partial(cluster.plan, card, min_nodes, sharding, meta)
+    cluster.stage.crew.start(cluster.create_soon(plan))
     await call.received(model_card=card.document)
 
 
@@ -44,7 +42,7 @@ async def create_instance(call: Call) -> None:
     if problems := missing(body, "instance"):
         raise UnreadableError(problems)
     instance = _instance_from(body["instance"])
-    call.world.cluster.stage.crew.start(call.world.cluster.create_soon(instance))
+    call.world.cluster.stage.crew.start(call.world.cluster.create_soon(lambda: instance))
     await call.received(model_card=instance.card.document)
 
 

@@ -3,16 +3,15 @@
 import random
 
 from .asking import Ask
-from .catalogue import CATALOGUE, FRONTIER, LARGE, LOADING, MEDIUM, SMALL, Card
+from .catalogue import CATALOGUE, FRONTIER, LARGE, LOADING, MEDIUM, SMALL
 from .cluster import Cluster
 from .engine import Engine
-from .generation import Failed, Stats
-from .placement import Room, place
+from .generation import Closed, Failed, Stats
+from .placement import place
 from .voices import Manner
 
 FIRST_REQUEST_S = 3.0
 BETWEEN_S = (6.0, 25.0)
-FRONTIER_STAYS_S = 600.0
 
 _PROMPTS = (
     "Plan a garden for a slope that faces south-east, with room for six beds.",
@@ -29,7 +28,7 @@ _MANNERS = (Manner.PLAIN,) * 7 + (Manner.CONTRADICTS, Manner.RECURSES, Manner.CI
 
 async def live_quietly(cluster: Cluster) -> None:
     """Settle in, then ask, fetch and load a little, for ever."""
-    _settle_in(cluster)
+    _settle_in(cluster, ready=True)
     clock, rng = cluster.stage.clock, cluster.stage.rng
     await clock.sleep(FIRST_REQUEST_S)
     _ask(cluster, LARGE, rng)
@@ -38,39 +37,35 @@ async def live_quietly(cluster: Cluster) -> None:
         _next_thing(cluster, rng)
 
 
-def _settle_in(cluster: Cluster) -> None:
+def _settle_in(cluster: Cluster, ready: bool) -> None:
     """A small model on one soldier, a medium on the king, a large one on the soldiers together."""
     names = [machine.name for machine in cluster.machines]
     soldiers = names[1:] or names
-    _place(cluster, SMALL, soldiers[:1], ready=True)
-    _place(cluster, MEDIUM, names[:1], ready=True)
-    _place(cluster, LARGE, soldiers[:3], ready=True)
+    _place(cluster, SMALL, soldiers[:1], ready)
+    _place(cluster, MEDIUM, names[:1], ready)
+    _place(cluster, LARGE, soldiers[:3], ready)
     _place(cluster, LOADING, soldiers[1:2] or names[:1], ready=False)
 
 
-def _place(cluster: Cluster, model_id: str, names: list[str], ready: bool) -> Engine | None:
+def _place(cluster: Cluster, model_id: str, names: list[str], ready: bool) -> None:
     card = CATALOGUE[model_id]
     ids = {machine.id for machine in cluster.machines if machine.name in names}
     rooms = [room for room in cluster.rooms() if room.node_id in ids]
-    if not _fits(card, rooms):
-        return None
-    return cluster.create(place(card, rooms, cluster.stage.rng, "Pipeline", "MlxRing"), ready)
-
-
-def _fits(card: Card, rooms: list[Room]) -> bool:
-    return sum(room.free_bytes for room in rooms) >= card.storage_bytes
+    if sum(room.free_bytes for room in rooms) >= card.storage_bytes:
+        cluster.create(place(card, rooms, cluster.stage.rng, "Pipeline", "MlxRing"), ready)
 
 
 def _next_thing(cluster: Cluster, rng: random.Random) -> None:
+    loaded = [engine.model_id for engine in cluster.engines.values()]
     chance = rng.random()
-    if chance < 0.06:
+    if not loaded:  # an election has taken everything
+        _settle_in(cluster, ready=False)
+    elif chance < 0.06:
         _fetch(cluster, rng)
-    elif chance < 0.10:
-        _borrow_the_fleet(cluster)
+    elif chance < 0.10 and FRONTIER not in loaded:
+        _place(cluster, FRONTIER, [machine.name for machine in cluster.machines], ready=False)
     else:
-        loaded = [engine.model_id for engine in cluster.engines.values()]
-        if loaded:
-            _ask(cluster, rng.choice(loaded), rng)
+        _ask(cluster, rng.choice(loaded), rng)
 
 
 def _ask(cluster: Cluster, model_id: str, rng: random.Random) -> None:
@@ -86,29 +81,14 @@ def _ask(cluster: Cluster, model_id: str, rng: random.Random) -> None:
 async def _listen(cluster: Cluster, engine: Engine, ask: Ask, manner: Manner) -> None:
     """Be the caller: read until the end, whatever that is."""
     job = cluster.ask(engine, ask, manner)
-    while not isinstance(await job.pieces.get(), Stats | Failed):
+    while not isinstance(await job.pieces.get(), Stats | Failed | Closed):
         pass
 
 
 def _fetch(cluster: Cluster, rng: random.Random) -> None:
     """One model of the catalogue comes to one machine's disk."""
-    room = rng.choice(cluster.rooms() or [None])
-    missing = [c for c in CATALOGUE.values() if 2e9 < c.storage_bytes < 30e9]
-    card = rng.choice(missing)
-    if room is not None and not cluster.stage.state.shelf.has(room.node_id, card.id):
-        cluster.downloads.start(room.node_id, card)
-
-
-def _borrow_the_fleet(cluster: Cluster) -> None:
-    """The 671B model on every machine, for a while."""
-    names = [machine.name for machine in cluster.machines]
-    if cluster.engine_for(FRONTIER) is None:
-        engine = _place(cluster, FRONTIER, names, ready=False)
-        if engine is not None:
-            cluster.stage.crew.start(_give_back(cluster, engine))
-
-
-async def _give_back(cluster: Cluster, engine: Engine) -> None:
-    await cluster.stage.clock.sleep(FRONTIER_STAYS_S)
-    if engine.instance.id in cluster.engines:
-        cluster.delete(engine.instance.id)
+    card = rng.choice([c for c in CATALOGUE.values() if 2e9 < c.storage_bytes < 30e9])
+    has = cluster.stage.state.shelf.has
+    lacking = [room.node_id for room in cluster.rooms() if not has(room.node_id, card.id)]
+    if lacking:
+        cluster.downloads.start(rng.choice(lacking), card)

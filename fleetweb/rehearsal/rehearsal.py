@@ -58,8 +58,8 @@ class Rehearsal:
         self._stage = Stage(Clock(speed), random.Random(seed))  # noqa: S311
         self._cluster = Cluster(self._stage)
         self._membership = Membership(self._cluster)
-        self._mischief = Mischief(self._stage.clock)
-        world = World(self._cluster, self._membership, self._mischief)
+        self.mischief = Mischief(self._stage.clock)
+        world = World(self._cluster, self._membership, self.mischief)
         self._cluster.machines = [self._machine(number) for number in range(nodes)]
         self.nodes = tuple(Node(world, machine) for machine in self._cluster.machines)
 
@@ -175,8 +175,8 @@ class Rehearsal:
 
     async def _go_wrong(self, fault: Fault) -> None:
         await self._stage.clock.sleep(fault.at)
-        await cause(fault, self._cluster, self._membership, self._mischief, self.nodes)
+        await cause(fault, self._cluster, self._membership, self.mischief, self.nodes)
 
     def heal(self, kind: FaultKind | None = None) -> None:
         """End the faults that last and forget those that wait, of one kind or all."""
-        self._mischief.heal(kind)
+        self.mischief.heal(kind)

@@ -38,7 +38,7 @@ def count(text: str) -> int:
 def compose(rng: random.Random, prompt: str, manner: Manner, thinks: bool) -> Script:
     """What is said to `prompt`. A model that does not think goes wrong in its answer instead."""
     asked_at_length = any(word in prompt.lower() for word in ("long", "detail", "story", "essay"))
-    answer = " ".join(_paragraph(rng) for _ in range(24 if asked_at_length else rng.randint(2, 4)))
+    answer = " ".join(_paragraph(rng) for _ in range(100 if asked_at_length else rng.randint(2, 4)))
     thinking = _THINKING[manner](rng)
     if thinks:
         return Script(tokens(thinking), tokens(answer))

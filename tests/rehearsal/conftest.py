@@ -1,0 +1,24 @@
+"""A fleet that lives fast, and somebody to ask it."""
+
+from collections.abc import AsyncIterator
+
+import httpx2 as httpx
+import pytest
+
+from fleetweb.rehearsal import Rehearsal
+
+from .asking import Caller
+
+SPEED = 60.0
+
+
+@pytest.fixture
+async def fleet() -> AsyncIterator[Rehearsal]:
+    async with Rehearsal(speed=SPEED) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def caller(fleet: Rehearsal) -> AsyncIterator[Caller]:
+    async with httpx.AsyncClient(timeout=15) as client:
+        yield Caller(fleet, client)
