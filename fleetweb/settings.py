@@ -134,6 +134,7 @@ def _database() -> dict[str, object]:
 
 DATABASES = {"default": _database()}
 
+CACHES: dict[str, dict[str, object]]
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {

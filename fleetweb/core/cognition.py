@@ -11,7 +11,8 @@ from datetime import datetime
 from . import words
 from .intensity import HARD_WORK, effort, signals, weigh
 from .presence import CognitiveLoad, CognitiveState, Condition, Evidence
-from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task
+from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task, TaskStatus
+from .streams import SENT, Stage, Stream
 from .watch import QUIET_AFTER, ClusterWatch
 
 # How much a machine is asked to do while no request is in hand (compare intensity.effort).
@@ -46,6 +47,7 @@ class Sight:
     names: Mapping[str, str]
     troubles: Mapping[str, str]
     now: datetime
+    streams: tuple[Stream, ...] = ()  # those that go to this cluster
 
     @property
     def silent_s(self) -> float | None:
@@ -58,9 +60,38 @@ class Sight:
     @property
     def in_hand(self) -> tuple[tuple[Instance, tuple[Task, ...]], ...]:
         """The instances here that have work in hand and are past waking up, with that work."""
-        snapshot = self.watch.snapshot
-        tasks = [(i, snapshot.tasks_of(i.id) if snapshot else ()) for i in self.instances]
+        tasks = [(instance, self._tasks(instance)) for instance in self.instances]
         return tuple((i, t) for i, t in tasks if t and self._is_awake(i))
+
+    @property
+    def heard(self) -> tuple[Stream, ...]:
+        """The streams that this machine works for, as far as that is known."""
+        awake = [i for i in self.instances if self._is_awake(i)]
+        return tuple(s for s in self.streams if any(self._serves(i, s) for i in awake))
+
+    def _tasks(self, instance: Instance) -> tuple[Task, ...]:
+        """What exo says it has in hand, and what was sent and exo has not shown yet."""
+        tasks = self.watch.snapshot.tasks_of(instance.id) if self.watch.snapshot else ()
+        unseen = [
+            Task(s.id, instance.id, TaskStatus.PENDING, s.command_id, s.model_id, s.preview)
+            for s in self.streams
+            if self._serves(instance, s)
+        ]
+        return (*tasks, *unseen[len(tasks) :])
+
+    def _serves(self, instance: Instance, stream: Stream) -> bool:
+        """Whether `stream` is answered here; of two instances of a model nobody knows which."""
+        if stream.model_id != instance.model_id or stream.stage not in SENT:
+            return False
+        snapshot = self.watch.snapshot
+        tasks = snapshot.tasks if snapshot else ()
+        task = next((t for t in tasks if t.command_id and t.command_id == stream.command_id), None)
+        if task:
+            return task.instance_id == instance.id
+        alike = (
+            [i for i in snapshot.instances if i.model_id == instance.model_id] if snapshot else []
+        )
+        return len(alike) == 1
 
     @property
     def downloads(self) -> tuple[Download, ...]:
@@ -189,6 +220,27 @@ def _held_up(sight: Sight) -> CognitiveLoad | None:
     return None
 
 
+def _reading(sight: Sight) -> CognitiveLoad | None:
+    """Every request here is still being read: nobody has been told a word."""
+    heard = sight.heard
+    unheard = sum(len(tasks) for _, tasks in sight.in_hand) - len(heard)
+    if not heard or unheard > 0 or any(s.stage is not Stage.READING for s in heard):
+        return None
+    slowest = max(heard, key=lambda stream: stream.total or 0)
+    return CognitiveLoad(
+        sight.intensity(effort(len(heard))),
+        CognitiveState.READING,
+        current_task=slowest.preview,
+        estimated_completion_pct=_percent(slowest.done, slowest.total),
+        evidence=(
+            Evidence("prompt_tokens_read", slowest.done, slowest.total, "stream"),
+            Evidence("requests_in_hand", len(heard), source="stream"),
+            *sight.vitals(),
+        ),
+        sentence=words.reading(slowest.done, slowest.total),
+    )
+
+
 def _processing(sight: Sight) -> CognitiveLoad | None:
     tasks = [task for _, in_hand in sight.in_hand for task in in_hand]
     if not tasks:
@@ -268,7 +320,16 @@ def _idle(sight: Sight) -> CognitiveLoad:
     )
 
 
-RULES: tuple[Rule, ...] = (_quiet, _stumbled, _held_up, _processing, _learning, _waking, _idle)
+RULES: tuple[Rule, ...] = (
+    _quiet,
+    _stumbled,
+    _held_up,
+    _reading,
+    _processing,
+    _learning,
+    _waking,
+    _idle,
+)
 
 
 def _step(sight: Sight, instance: Instance, shard: Shard) -> str:

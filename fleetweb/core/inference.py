@@ -18,6 +18,7 @@ from .presence import (
 )
 from .roster import FleetNode, Role
 from .snapshot import DownloadPhase, Instance, RunnerPhase
+from .streams import Answered, Stream
 from .voice import cluster_presence, fleet_says
 from .watch import ClusterWatch
 
@@ -33,6 +34,8 @@ def infer(
     previous: FleetPresence | None,
     now: datetime,
     *,
+    streams: Sequence[Stream] = (),
+    answered: Sequence[Answered] = (),
     rehearsal: bool = False,
 ) -> FleetPresence:
     """What every machine is doing now. Text times are in `now`'s time zone."""
@@ -40,7 +43,7 @@ def infer(
     before = {n.exo_id: n.name for n in previous.nodes if n.exo_id} if previous else {}
     machines = identify(answering, fleet, before)
     names = before | {machine.node.id: machine.name for machine in machines}
-    here = list(_present(machines, watches, names, now))
+    here = list(_present(machines, watches, streams, names, now))
     absent = list(absent_machines(fleet, here, watches, previous, now))
     nodes = tuple(_after(node, previous, now) for node in sorted(here + absent, key=_order(fleet)))
     state, sentence = fleet_says(nodes, now)
@@ -50,8 +53,10 @@ def infer(
         state=state,
         intensity=_mean([n.load.intensity for n in nodes if n.exo]),
         nodes=nodes,
-        clusters=tuple(cluster_presence(watch, now) for watch in watches),
+        clusters=tuple(cluster_presence(watch, names, now) for watch in watches),
         work=tuple(_work(watches, names, previous, now)),
+        streams=tuple(sorted(streams, key=lambda stream: stream.asked_at)),
+        answered=tuple(answered),
         spans=_spans(nodes, previous, now),
         rehearsal=rehearsal,
         sequence=previous.sequence if previous else 0,
@@ -72,6 +77,7 @@ def nobody_yet(now: datetime) -> FleetPresence:
 def _present(
     machines: Sequence[Machine],
     watches: Sequence[ClusterWatch],
+    streams: Sequence[Stream],
     names: Mapping[str, str],
     now: datetime,
 ) -> Iterator[NodePresence]:
@@ -80,7 +86,9 @@ def _present(
         for machine in machines:
             if snapshot and machine.cluster == watch.name:
                 instances = snapshot.instances_on(machine.node.id)
-                yield _seen(machine, Sight(machine.node, watch, instances, names, troubled, now))
+                here = tuple(s for s in streams if s.cluster == watch.name)
+                sight = Sight(machine.node, watch, instances, names, troubled, now, here)
+                yield _seen(machine, sight)
 
 
 def _seen(machine: Machine, sight: Sight) -> NodePresence:
@@ -183,6 +191,7 @@ def _work(
                     instance_id=task.instance_id,
                     nodes=tuple(names[i] for i in ids if i in names),
                     started_at=started.get(task.id, now),
+                    command_id=task.command_id,
                     model_id=instance.model_id if instance else task.model_id,
                     preview=task.preview,
                 )

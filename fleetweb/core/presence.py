@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from .roster import Role
 from .snapshot import Download, ExoNode, RunnerPhase
+from .streams import Answered, Stream
 
 
 class CognitiveState(StrEnum):
@@ -132,6 +133,15 @@ class NodePresence:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorSeen:
+    """An address at which a cluster may be asked. `node` is None while nobody knows whose it is."""
+
+    url: str
+    node: str | None = None
+    answers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPresence:
     """One exo cluster. `sentence` is None while nothing is wrong; `advice` says what to do."""
 
@@ -142,6 +152,7 @@ class ClusterPresence:
     answered_at: datetime | None = None
     sentence: str | None = None
     advice: str | None = None
+    doors: tuple[DoorSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,7 @@ class Work:
     instance_id: str
     nodes: tuple[str, ...]
     started_at: datetime
+    command_id: str | None = None  # the id of the stream that carries its answer
     model_id: str | None = None
     preview: str | None = None  # for the owner only
 
@@ -178,6 +190,8 @@ class FleetPresence:
     nodes: tuple[NodePresence, ...]
     clusters: tuple[ClusterPresence, ...] = ()
     work: tuple[Work, ...] = ()
+    streams: tuple[Stream, ...] = ()  # requests that pass through the gateway, oldest first
+    answered: tuple[Answered, ...] = ()  # the latest of them, newest first
     spans: tuple[Span, ...] = ()  # the last ten minutes, oldest first
     rehearsal: bool = False
     sequence: int = 0

@@ -1,7 +1,7 @@
 """What the fleet says of itself as a whole, and what is wrong with a cluster, if anything is."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from . import words
@@ -12,6 +12,7 @@ from .presence import (
     ClusterPresence,
     CognitiveState,
     Condition,
+    DoorSeen,
     NodePresence,
 )
 from .watch import ClusterWatch
@@ -68,7 +69,9 @@ def _working(at_work: Sequence[NodePresence]) -> tuple[CognitiveState, str]:
     return CognitiveState.PROCESSING, words.FLEET_DEEP if hard else words.FLEET_PROCESSING
 
 
-def cluster_presence(watch: ClusterWatch, now: datetime) -> ClusterPresence:
+def cluster_presence(
+    watch: ClusterWatch, names: Mapping[str, str], now: datetime
+) -> ClusterPresence:
     """A cluster's condition, with a sentence and advice where something is wrong."""
     said = {
         Condition.FORMING: (words.CLUSTER_FORMING, words.ADVICE_FORMING),
@@ -89,6 +92,10 @@ def cluster_presence(watch: ClusterWatch, now: datetime) -> ClusterPresence:
         answered_at=watch.answered_at,
         sentence=sentence,
         advice=advice,
+        doors=tuple(
+            DoorSeen(door.url, names.get(door.node_id or ""), door.failed_at is None)
+            for door in watch.doors
+        ),
     )
 
 

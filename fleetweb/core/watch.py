@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from .doors import Door
 from .presence import Condition
 from .snapshot import ClusterSnapshot, Download, DownloadPhase, RunnerPhase
 
@@ -43,6 +44,7 @@ class ClusterWatch:
     elected_at: datetime | None = None
     lost: tuple[str, ...] = ()
     problem: str | None = None
+    doors: tuple[Door, ...] = ()
     fell_during: Mapping[str, RunnerPhase] = field(default_factory=dict)
     learning: Learning = field(default_factory=dict)
 

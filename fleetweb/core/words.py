@@ -121,6 +121,13 @@ def waking_layers(loaded: int, total: int) -> str:
     return f"{loaded} of {total} layers"
 
 
+def reading(done: int | None, total: int | None) -> str:
+    """`done` of `total` tokens of a prompt."""
+    if done is None or not total:
+        return "Reading your prompt."
+    return f"Reading your prompt: {100 * done // total} % of {total:,} tokens."
+
+
 def processing(task: str | None, others: int, *, hard: bool) -> str:
     opening = "Working hard" if hard else "Processing"
     more = f", and {others} more" if others else ""

@@ -1,0 +1,190 @@
+"""Writing the history: one thread, many rows a transaction, and a promise when they are committed.
+
+Nothing that carries tokens ever waits for the database; only the last byte of an answer does, so
+that every answered request is in the history, even after a `kill -9`.
+"""
+
+import asyncio
+import logging
+import os
+import queue
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from .models import GatewayProcess, RequestMetric, RequestText, RoutingRecord
+
+BATCH: Final = 500
+TRIES: Final = 3
+SAYS_ALIVE_EVERY_S: Final = 5.0
+# Where the database does not answer, people get their answers all the same.
+COMMIT_PATIENCE_S: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+_METRIC_FIELDS = [f.name for f in RequestMetric._meta.concrete_fields if f.name != "id"]
+_ROUTING_FIELDS = [f.name for f in RoutingRecord._meta.concrete_fields if f.name != "request"]
+_TEXT_FIELDS = [f.name for f in RequestText._meta.concrete_fields if f.name != "request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request as it is to be remembered, whether it has just begun or is over."""
+
+    metric: RequestMetric
+    routing: RoutingRecord | None = None
+    text: RequestText | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    entry: Entry
+    committed: Callable[[], None]
+
+
+class Recorder:
+    """Commits entries in the order they came. `close` commits the rest and ends the thread."""
+
+    def __init__(self) -> None:
+        self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to write; first mark what processes that are gone have left open."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+            self._thread.start()
+
+    async def close(self) -> None:
+        """Commit what is left and end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(thread.join)
+
+    def write(self, entry: Entry) -> asyncio.Future[None]:
+        """Remember `entry`; the future is done when it is committed, or can't be."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def committed() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, done)
+
+        self._jobs.put(_Job(entry, committed))
+        return done
+
+    async def commit(self, entry: Entry) -> None:
+        """Remember `entry`, and come back when it is committed."""
+        try:
+            async with asyncio.timeout(COMMIT_PATIENCE_S):
+                await self.write(entry)
+        except TimeoutError:
+            logger.error("The history was not written within %s s.", COMMIT_PATIENCE_S)
+
+    def _run(self) -> None:
+        try:
+            self._tidy()
+            while self._work_off():
+                pass
+        finally:
+            self._leave()
+            connection.close()
+
+    def _work_off(self) -> bool:
+        """One batch; False when it was the last."""
+        try:
+            jobs = [self._jobs.get(timeout=SAYS_ALIVE_EVERY_S)]
+        except queue.Empty:
+            self._tidy()
+            return True
+        while len(jobs) < BATCH:
+            try:
+                jobs.append(self._jobs.get_nowait())
+            except queue.Empty:
+                break
+        self._write([job for job in jobs if job is not None])
+        return None not in jobs
+
+    def _write(self, jobs: list[_Job]) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                _commit([job.entry for job in jobs])
+                break
+            except DatabaseError:
+                connection.close()
+                if attempt == TRIES:
+                    logger.exception("%d entries of the history could not be written.", len(jobs))
+        for job in jobs:
+            job.committed()
+
+    def _tidy(self) -> None:
+        """Say that this process is here, and mark what gone ones left open as interrupted."""
+        now = timezone.now()
+        try:
+            GatewayProcess.objects.update_or_create(name=self.process, defaults={"seen_at": now})
+            for process in GatewayProcess.objects.exclude(name=self.process):
+                if now - process.seen_at > GatewayProcess.SILENT_AFTER or _is_dead(process.name):
+                    RequestMetric.objects.of_process(process.name).interrupt(now)
+                    process.delete()
+        except DatabaseError:
+            connection.close()
+            logger.exception("The history could not be tidied.")
+
+    def _leave(self) -> None:
+        try:
+            RequestMetric.objects.of_process(self.process).interrupt(timezone.now())
+            GatewayProcess.objects.filter(name=self.process).delete()
+        except DatabaseError:
+            logger.exception("The history could not be closed.")
+
+
+def _commit(entries: list[Entry]) -> None:
+    """Insert or update; of several about one request, the last one is the truth."""
+    newest = {entry.metric.pk: entry for entry in entries}.values()
+    with transaction.atomic():
+        RequestMetric.objects.bulk_create(
+            [entry.metric for entry in newest],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=_METRIC_FIELDS,
+        )
+        if routings := [entry.routing for entry in newest if entry.routing]:
+            RoutingRecord.objects.bulk_create(
+                routings,
+                update_conflicts=True,
+                unique_fields=["request"],
+                update_fields=_ROUTING_FIELDS,
+            )
+        if texts := [entry.text for entry in newest if entry.text]:
+            RequestText.objects.bulk_create(
+                texts, update_conflicts=True, unique_fields=["request"], update_fields=_TEXT_FIELDS
+            )
+
+
+def _is_dead(process: str) -> bool:
+    """Whether a process of this very machine is gone for certain."""
+    host, pid, _ = process.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    if int(pid) == os.getpid():
+        return True  # ours now, and not by that name
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _settle(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
