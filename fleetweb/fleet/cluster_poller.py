@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,32 +20,33 @@ from fleetweb.core.snapshot import ClusterSnapshot
 from fleetweb.core.watch import ClusterWatch
 from fleetweb.errors import ClusterError, ClusterReplyInvalid
 from fleetweb.upstream.exo import Exo
+from fleetweb.upstream.http import shown
 
 from .once import Once
 
 LIVELY_S: Final = 1.0  # somebody watches, or something happens
 CALM_S: Final = 2.5
 LONGEST_BACKOFF_S: Final = 10.0
-DOORS_A_LOOK: Final = 3  # how many are tried before a look counts as missed
 PROBE_TIMEOUT_S: Final = 2.0
-PROBE_AGAIN_S: Final = 60.0
+PROBE_AGAIN_S: Final = 30.0
 
 logger = logging.getLogger(__name__)
-once = Once(logger)
 
 
 class ClusterPoller:
     """Keeps one cluster's `watch` up to date; `looked` is called after every look."""
 
     def __init__(self, url: str, clock: Callable[[], datetime], looked: Callable[[], None]) -> None:
-        self.name = urlsplit(url).netloc
+        self.name = urlsplit(url).netloc.rpartition("@")[2]
         self.doors: dict[str, Door] = {url: Door(url)}
         self.watch = ClusterWatch(self.name, since=clock())
         self.watched = False  # whether somebody looks at the page
         self._clock = clock
         self._looked = looked
+        self._once = Once(logger)
         self._asked_now = asyncio.Event()
         self._misses = 0
+        self._doubted = False
         self._probed_at: dict[str, float] = {}
         self._probes: set[asyncio.Task[None]] = set()
 
@@ -70,56 +72,92 @@ class ClusterPoller:
         self.doors = {**self.doors, **other.doors}
 
     @property
+    def seen(self) -> ClusterWatch:
+        """All that is known of the cluster, its doors included."""
+        return replace(self.watch, doors=tuple(self.doors.values()))
+
+    @property
     def node_ids(self) -> frozenset[str]:
         snapshot = self.watch.snapshot
         return frozenset(node.id for node in snapshot.nodes) if snapshot else frozenset()
 
     async def look(self) -> None:
-        """Ask one door; if it fails, the next. What came of it is in `watch`."""
-        now = self._clock()
-        for door in in_order(self.doors.values(), self._busy(), now)[:DOORS_A_LOOK]:
-            try:
-                snapshot = await Exo(door.url).state(now=now)
-            except ClusterError as error:
-                self._missed(door, error)
-            except Exception as error:  # the watch must outlive an answer nobody foresaw
-                if once.is_news(door.url, repr(error)):
-                    logger.exception("The answer of exo at %s could not be read.", door.url)
-                unread = f"What exo at {door.url} answered could not be read."
-                self._missed(door, ClusterReplyInvalid(unread))
-            else:
-                self._heard(door, snapshot)
-                return
-        self._misses += 1
+        """Ask the best door; if it fails, the next look asks another. `watch` is what came of it.
 
-    def _heard(self, door: Door, snapshot: ClusterSnapshot) -> None:
+        Never two doors in one look: what one of them answers badly has cost the cluster as much
+        as a good answer.
+        """
+        door = in_order(self.doors.values(), self.node_ids, self._busy())[0]
+        before = self.watch.condition
+        try:
+            snapshot = await Exo(door.url).state(now=self._clock())
+            self._take_in(door, snapshot)
+        except ClusterError as error:
+            self._missed(door, error)
+        except Exception as error:  # the watch must outlive an answer nobody foresaw
+            where = shown(door.url)
+            if self._once.is_news(f"{where} unforeseen", repr(error)):
+                logger.exception("The answer of exo at %s could not be read.", where)
+            self._missed(door, ClusterReplyInvalid(f"exo at {where} answered unreadably"))
+        self._tell(before)
+
+    def _take_in(self, door: Door, snapshot: ClusterSnapshot) -> None:
+        """Believe an answer, or raise ClusterReplyInvalid."""
+        where = shown(door.url)
         if snapshot.flaws and not snapshot.nodes:  # unreadable is not the same as empty
-            unread = f"What exo at {door.url} answered names no machine that could be read."
-            self._missed(door, ClusterReplyInvalid(unread))
-            return
+            raise ClusterReplyInvalid(f"exo at {where} names no machine that could be read")
+        if self._is_doubtful(door, snapshot):
+            raise ClusterReplyInvalid(f"exo at {where} has just started and knows no other yet")
         self._misses = 0
-        self.doors[door.url] = door.answered()
-        self.watch = self.watch.heard(snapshot, door.url, self._clock())
-        once.well(door.url, f"exo at {door.url} answers again.")
+        self.doors[door.url] = self.doors[door.url].answered()
+        self.watch = self.watch.heard(snapshot, where, self._clock())
+        self._once.well(where, f"exo at {where} answers again.")
         if snapshot.flaws:
-            once.warn(f"{door.url} flaws", f"exo at {door.url}: {'; '.join(snapshot.flaws)}.")
+            self._once.warn(f"{where} flaws", f"exo at {where}: {'; '.join(snapshot.flaws)}.")
         self._learn_doors(snapshot)
+
+    def _is_doubtful(self, door: Door, snapshot: ClusterSnapshot) -> bool:
+        """Whether the machine asked is missing from its own answer, and another may know better.
+
+        It is when its exo was just started: it has a new id, and shows itself alone or nobody.
+        After an election it is the same at every door, so the second that says so is believed.
+        """
+        missing = door.node_id is not None and snapshot.node(door.node_id) is None
+        others = any(d.node_id in self.node_ids - {door.node_id} for d in self.doors.values())
+        self._doubted = missing and others and not self._doubted
+        return self._doubted
 
     def _missed(self, door: Door, error: ClusterError) -> None:
         now = self._clock()
+        self._misses += 1
         invalid = isinstance(error, ClusterReplyInvalid)
         condition = Condition.INVALID if invalid else Condition.UNREACHABLE
-        self.doors[door.url] = door.failed(now)
-        self.watch = self.watch.missed(str(error), condition, door.url, now)
-        once.warn(door.url, str(error))
+        self.doors[door.url] = self.doors[door.url].failed(now)
+        for url, other in self.doors.items():  # a machine that hangs does so at all its addresses
+            if door.node_id is not None and other.node_id == door.node_id:
+                self.doors[url] = other.failed(now)
+        self.watch = self.watch.missed(str(error), condition, shown(door.url), now)
+        self._once.warn(shown(door.url), str(error))
+
+    def _tell(self, before: Condition) -> None:
+        """Log a view that stands still or starts over; failures are logged door by door."""
+        after = self.watch.condition
+        if after is not before and after in (Condition.FROZEN, Condition.REELECTED):
+            logger.warning("The cluster at %s is %s.", self.name, after.value)
+        elif after is Condition.WELL and before in (Condition.FROZEN, Condition.REELECTED):
+            logger.info("The cluster at %s is well again.", self.name)
 
     def _busy(self) -> frozenset[str]:
         return self.watch.snapshot.busy_node_ids if self.watch.snapshot else frozenset()
 
     async def _rest(self, started: float) -> None:
-        """Until the next look: a second at least, however it is asked for."""
+        """Until the next look: a second at least, however it is asked for.
+
+        An answer that was long in coming had cost as much work: then as long again.
+        """
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, started + LIVELY_S - loop.time()))
+        took = 0.0 if self._misses else loop.time() - started
+        await asyncio.sleep(max(took, started + LIVELY_S - loop.time()))
         patience = started + self._interval() - loop.time()
         if patience > 0:
             with suppress(TimeoutError):
@@ -128,8 +166,9 @@ class ClusterPoller:
 
     def _interval(self) -> float:
         """Seconds from one look to the next."""
-        if self.watch.condition in (Condition.UNREACHABLE, Condition.INVALID):
-            backoff = min(LONGEST_BACKOFF_S, LIVELY_S * 2.0 ** min(self._misses, 8))
+        rounds, tried = divmod(self._misses, len(self.doors))
+        if rounds and not tried:  # every door has failed once more
+            backoff = min(LONGEST_BACKOFF_S, LIVELY_S * 2.0 ** min(rounds, 8))
             return backoff * random.uniform(0.7, 1.0)  # noqa: S311  spreads, hides nothing
         return LIVELY_S if self.watched or self._misses or self._is_lively() else CALM_S
 
@@ -142,14 +181,17 @@ class ClusterPoller:
         return waking or bool(snapshot.tasks or self.watch.learning)
 
     def _learn_doors(self, snapshot: ClusterSnapshot) -> None:
-        """Ask addresses that exo names whether they answer here too, and whose they are."""
-        known = {door.node_id for door in self.doors.values()}
-        ids = {node.id for node in snapshot.nodes}
-        urls = [url for node in snapshot.nodes if node.id not in known for url in node.addresses]
-        strangers = [d.url for d in self.doors.values() if d.node_id not in ids]
+        """Ask addresses that exo names whether they answer here too, and whose they are.
+
+        Doors that failed, or whose machine is not here any more, are asked again.
+        """
+        here = {node.id for node in snapshot.nodes}
+        well = {d.url for d in self.doors.values() if d.node_id in here and not d.failed_at}
+        owned = {self.doors[url].node_id for url in well}
+        named = [url for node in snapshot.nodes if node.id not in owned for url in node.addresses]
         now = asyncio.get_running_loop().time()
-        for url in dict.fromkeys([*strangers, *urls]):
-            if now - self._probed_at.get(url, -PROBE_AGAIN_S) >= PROBE_AGAIN_S:
+        for url in dict.fromkeys([*self.doors, *named]):
+            if url not in well and now - self._probed_at.get(url, -PROBE_AGAIN_S) >= PROBE_AGAIN_S:
                 self._probed_at[url] = now
                 probe = asyncio.create_task(self._probe(url))
                 self._probes.add(probe)

@@ -1,6 +1,6 @@
 """Writing presence down: spans as they change, figures every ten seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,7 +25,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._rows: dict[str, Node] = {}
-        self._states: dict[str, CognitiveState] = {}
+        # Of the spans that go on; None while it is not known what the database holds.
+        self._states: dict[str, CognitiveState] | None = None
         self._sampled_at: datetime | None = None
 
     def recall(
@@ -36,10 +37,8 @@ class Memory:
         Spans that still go on were cut off; they end with the last beat before now, because
         nobody knows what came after it.
         """
-        with transaction.atomic():
-            PresenceSpan.objects.end(min(last_beat, now))
-        self._states.clear()
-        self._rows = {node.name: node for node in Node.objects.all()}
+        PresenceSpan.objects.end(min(last_beat, now))
+        self._look_up()
         listed = {entry.name: entry for entry in fleet}
         spans = PresenceSpan.objects.since(now - RIBBON).select_related("node")
         return FleetPresence(
@@ -59,28 +58,37 @@ class Memory:
 
     def remember(self, presence: FleetPresence) -> None:
         """Write down what changed since the last time."""
+        states = self._look_up() if self._states is None else self._states
+        now_in = {node.name: node.load.state for node in presence.nodes}
         due = self._sampled_at is None or presence.at - self._sampled_at >= SAMPLE_EVERY
-        changed = [n for n in presence.nodes if self._states.get(n.name) is not n.load.state]
-        if not (due or changed):
+        changed = [n for n in presence.nodes if states.get(n.name) is not n.load.state]
+        gone = states.keys() - now_in.keys()
+        if not (due or changed or gone):
             return
         with transaction.atomic():
             for node in presence.nodes if due else changed:
                 self._keep(node, presence.at)
-            self._turn(changed, presence.at)
+            self._turn(changed, gone, presence.at)
             if due:
                 self._sample(presence)
-        self._states.update({node.name: node.load.state for node in changed})
+        self._states = now_in
         self._sampled_at = presence.at if due else self._sampled_at
 
     def forget(self) -> None:
         """After the database failed: trust nothing that was thought to be in it."""
-        self._rows.clear()
-        self._states.clear()
+        self._rows, self._states = {}, None
+
+    def _look_up(self) -> dict[str, CognitiveState]:
+        """What the database holds: the machines, and what goes on."""
+        self._rows = {node.name: node for node in Node.objects.all()}
+        going_on = PresenceSpan.objects.going_on().values_list("node__name", "state")
+        self._states = {name: CognitiveState(state) for name, state in going_on}
+        return self._states
 
     def close(self, now: datetime) -> None:
         """Nobody watches from now on."""
         PresenceSpan.objects.end(now)
-        self._states.clear()
+        self._states = {}
 
     def _keep(self, node: NodePresence, now: datetime) -> None:
         """The machine's own row, made or brought up to date."""
@@ -101,15 +109,14 @@ class Memory:
                 setattr(row, key, value)
             row.save(update_fields=list(new))
 
-    def _turn(self, nodes: Iterable[NodePresence], now: datetime) -> None:
-        """End the spans of `nodes` and begin those of what they do now."""
-        rows = [self._rows[node.name] for node in nodes]
-        if not rows:
-            return
-        PresenceSpan.objects.filter(node__in=rows).end(now)
-        PresenceSpan.objects.bulk_create(
-            _span(self._rows[node.name], node.load, now) for node in nodes
-        )
+    def _turn(self, nodes: Sequence[NodePresence], gone: Iterable[str], now: datetime) -> None:
+        """End the spans of `nodes` and of those `gone`; begin those of what `nodes` do now."""
+        turned = [*(node.name for node in nodes), *gone]
+        if turned:
+            PresenceSpan.objects.filter(node__name__in=turned).end(now)
+            PresenceSpan.objects.bulk_create(
+                _span(self._rows[node.name], node.load, now) for node in nodes
+            )
 
     def _sample(self, presence: FleetPresence) -> None:
         NodeSample.objects.bulk_create(

@@ -6,16 +6,14 @@ seconds of its death.
 
 import asyncio
 import logging
-import os
-import socket
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from channels.db import database_sync_to_async
-from django.db import DatabaseError
+from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
 from fleetweb.core.inference import infer
@@ -24,17 +22,18 @@ from fleetweb.core.roster import FleetNode
 
 from . import live
 from .cluster_poller import ClusterPoller
+from .lease import Lease, aside
 from .memory import Memory
-from .models import PollerLease
 from .once import Once
 from .signals import presence_published
+from .traffic import Traffic
 
 BEAT_S: Final = 1.0
-LEASE_VALID_FOR: Final = timedelta(seconds=3.5)
-WATCHERS_FORGOTTEN_AFTER: Final = timedelta(seconds=15)
+SHORTEST_BEAT_S: Final = 0.1  # however much happens at once
+LONGEST_BEAT_S: Final = 5.0
+WATCHERS_FORGOTTEN_AFTER_S: Final = 15.0
 
 logger = logging.getLogger(__name__)
-once = Once(logger)
 
 
 def wall_clock() -> datetime:
@@ -48,26 +47,32 @@ class Poller:
     def __init__(
         self, urls: Sequence[str], fleet: Sequence[FleetNode], *, rehearsal: bool = False
     ) -> None:
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
-        self._urls = tuple(urls)
+        self.lease = Lease()
+        self._urls = tuple(dict.fromkeys(urls))
         self._fleet = tuple(fleet)
         self._rehearsal = rehearsal
         self._news = asyncio.Event()
         self._clusters: dict[ClusterPoller, asyncio.Task[None]] = {}
+        self.traffic = Traffic(self._news.set)
         self._memory = Memory()
+        self._writing: asyncio.Task[None] | None = None
         self._presence: FleetPresence | None = None
-        self._renewed_at: datetime | None = None
-        self._watchers: dict[str, tuple[int, datetime]] = {}
+        self._watchers: dict[str, tuple[int, float]] = {}
+        self._once = Once(logger)
 
     async def run(self) -> None:
         """Watch until cancelled; then close what was open and let the next one begin."""
+        holding = asyncio.create_task(self.lease.keep(self._news.set))
         try:
             while True:
+                began = _seconds()
                 await self._survive()
+                await asyncio.sleep(max(0.0, began + SHORTEST_BEAT_S - _seconds()))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), BEAT_S)
                 self._news.clear()
         finally:
+            await _end([holding])
             await self._stand_down()
 
     def look_now(self) -> None:
@@ -78,76 +83,86 @@ class Poller:
     def watchers_changed(self, process: str, count: int) -> None:
         """How many look at the page in `process`; forgotten unless it is said again."""
         before = self.watchers
-        self._watchers[process] = (count, wall_clock() + WATCHERS_FORGOTTEN_AFTER)
+        self._watchers[process] = (count, _seconds() + WATCHERS_FORGOTTEN_AFTER_S)
         if self.watchers > before:
             self.look_now()
 
     @property
     def watchers(self) -> int:
-        now = wall_clock()
-        return sum(count for count, until in self._watchers.values() if until > now)
+        now = _seconds()
+        self._watchers = {p: told for p, told in self._watchers.items() if told[1] > now}
+        return sum(count for count, _ in self._watchers.values())
 
     async def _survive(self) -> None:
         """One beat. What goes wrong in it costs this beat only, and is logged when it changes."""
         try:
-            await self.beat()
-        except DatabaseError as error:
-            self._memory.forget()
-            once.warn("database", f"The database does not answer: {error}".strip())
+            async with asyncio.timeout(LONGEST_BEAT_S):
+                await self.beat()
         except Exception as error:  # the watch must outlive every single mistake
-            if once.is_news("beat", repr(error)):
+            if self._once.is_news("beat", repr(error)):
                 logger.exception("A beat of the poller failed.")
         else:
-            once.well("database", "The database answers again.")
-            once.well("beat", "The poller is well again.")
+            self._once.well("beat", "The poller is well again.")
 
     async def beat(self) -> None:
-        """Hold the lease, see what is new, publish it, write it down."""
-        if not await self._hold_lease():
+        """See what is new, publish it, and have it written down; if it is this one who polls."""
+        if not await self._polls():
             await self._stop_clusters()
+            return
+        if not self._clusters and not await self._begin():
             return
         await self._unite()
         watchers = self.watchers
         for cluster in self._clusters:
             cluster.watched = watchers > 0
-        watches = [cluster.watch for cluster in self._clusters]
+        watches = [cluster.seen for cluster in self._clusters]
         if any(watch.snapshot is None and watch.problem is None for watch in watches):
             return  # somebody has not been asked yet: nothing can be said of its machines
         now = wall_clock()
-        seen = infer(self._fleet, watches, self._presence, now, rehearsal=self._rehearsal)
+        seen = infer(
+            self._fleet,
+            watches,
+            self._presence,
+            now,
+            streams=self.traffic.streams,
+            answered=self.traffic.answered,
+            rehearsal=self._rehearsal,
+        )
         self._presence = replace(seen, sequence=self._next_sequence(now))
         await live.publish(self._presence)
         await presence_published.asend(Poller, presence=self._presence, watchers=watchers)
-        await database_sync_to_async(self._memory.remember)(self._presence)
+        self._write_down(self._presence)
+
+    async def _polls(self) -> bool:
+        """Whether this one polls. While the database does not answer, whoever polled goes on,
+
+        unless somebody else is seen to: it may be this process alone that can't reach it.
+        """
+        if not self.lease.held or self.lease.is_certain or self._presence is None:
+            return self.lease.held
+        shown = await live.current()
+        return shown is None or shown.sequence <= self._presence.sequence
 
     def _next_sequence(self, now: datetime) -> int:
         """Rises with every beat, and over all pollers that ever took the lease."""
         before = self._presence.sequence if self._presence else 0
-        return max(before + 1, int(now.timestamp()))
+        return max(before + 1, math.floor(now.timestamp() * 1000))
 
-    async def _hold_lease(self) -> bool:
-        """Whether this is the one who polls; taking the lease begins the polling."""
+    async def _begin(self) -> bool:
+        """Take up the polling where it was left; False while the database does not answer."""
         now = wall_clock()
-        if self._renewed_at and now - self._renewed_at < timedelta(seconds=BEAT_S * 0.9):
-            return True
-        take = database_sync_to_async(PollerLease.objects.take)
-        last_beat = await take(self.holder, LEASE_VALID_FOR)
-        if last_beat is None:
-            once.warn("lease", "Another poller is at work; this one stands by.")
-            self._renewed_at = None
+        recall = aside(self._memory.recall)
+        try:
+            recalled = await recall(self._fleet, self.lease.previous_beat or now, now)
+        except DatabaseTrouble as error:
+            self._once.warn("database", f"What was remembered can't be read: {error}".strip())
             return False
-        if self._renewed_at is None:
-            await self._begin(last_beat, now)
-        self._renewed_at = now
-        return True
-
-    async def _begin(self, last_beat: datetime, now: datetime) -> None:
-        once.well("lease", "This poller takes over.")
-        recall = database_sync_to_async(self._memory.recall)
-        self._presence = await recall(self._fleet, last_beat, now)
+        shown = await live.current()  # by a poller whose clock may be ahead of this one's
+        self._presence = replace(recalled, sequence=shown.sequence if shown else 0)
         for url in self._urls:
             cluster = ClusterPoller(url, wall_clock, self._news.set)
             self._clusters[cluster] = asyncio.create_task(cluster.run())
+        return True
 
     async def _unite(self) -> None:
         """Two addresses are doors of one cluster if their topologies share a machine."""
@@ -158,17 +173,45 @@ class Poller:
                     cluster.adopt(other)
                     await _end([self._clusters.pop(other)])
 
+    def _write_down(self, presence: FleetPresence) -> None:
+        """Beside the beat: a slow database delays what is written, never what is shown."""
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._remember(presence))
+
+    async def _remember(self, presence: FleetPresence) -> None:
+        try:
+            await aside(self._memory.remember)(presence)
+        except DatabaseTrouble as error:
+            self._memory.forget()
+            self._once.warn("database", f"What is seen can't be written down: {error}".strip())
+        except Exception as error:  # as above: it costs what would have been written
+            self._memory.forget()
+            if self._once.is_news("memory", repr(error)):
+                logger.exception("What is seen could not be written down.")
+        else:
+            self._once.well("database", "What is seen is written down again.")
+            self._once.well("memory", "What is seen is written down again.")
+
     async def _stop_clusters(self) -> None:
         tasks = list(self._clusters.values())
         self._clusters.clear()
         await _end(tasks)
 
     async def _stand_down(self) -> None:
+        began = bool(self._clusters)
         await self._stop_clusters()
-        if self._renewed_at is not None:
-            now = wall_clock()
-            await database_sync_to_async(self._memory.close)(now)
-            await database_sync_to_async(PollerLease.objects.give_up)(self.holder)
+        if self._writing is not None:
+            await self._writing
+        try:
+            if began:
+                await aside(self._memory.close)(wall_clock())
+            await self.lease.give_up()
+        except DatabaseTrouble as error:
+            logger.warning("What was open could not be closed: %s", error)
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,5 +1,7 @@
 """The owner's description of the fleet: a TOML file, or the reference fleet.
 
+A file that lists no machine means: only what exo reports. Tables of `[models]` stand beside.
+
 [[nodes]]
 name = "king"
 role = "king"            # king, soldier, drummer or worker
@@ -32,9 +34,14 @@ def load(path: Path | None) -> tuple[FleetNode, ...]:
         described = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"FLEETWEB_FLEET: {path} can't be read: {error}.") from error
-    tables = described.get("nodes")
-    if not isinstance(tables, list) or not tables:
-        raise ConfigError(f"FLEETWEB_FLEET: {path} wants at least one [[nodes]] table.")
+    if unknown := described.keys() - {"nodes", "models"}:
+        raise ConfigError(
+            f"FLEETWEB_FLEET: {path} has {', '.join(sorted(unknown))}, which means nothing here;"
+            " machines are [[nodes]] tables."
+        )
+    tables = described.get("nodes", [])
+    if not isinstance(tables, list):
+        raise ConfigError(f"FLEETWEB_FLEET: {path}: machines are [[nodes]] tables.")
     fleet = tuple(_node(path, number, table) for number, table in enumerate(tables, start=1))
     names = [node.name for node in fleet]
     if repeated := {name for name in names if names.count(name) > 1}:

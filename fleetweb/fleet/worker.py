@@ -1,6 +1,7 @@
 """The poller as Channels' background worker, on the channel `exo-poller`."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
@@ -10,9 +11,13 @@ from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, get_channel_layer
 from channels.worker import Worker
 
+from .once import Once
 from .poller import Poller
 
 CHANNEL: Final = "exo-poller"
+HEARS_AGAIN_AFTER_S: Final = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class PollerWorker(AsyncConsumer):
@@ -30,18 +35,44 @@ class PollerWorker(AsyncConsumer):
         if self.poller:
             self.poller.watchers_changed(message["process"], message["count"])
 
+    async def streams_changed(self, message: dict[str, Any]) -> None:
+        """`{"type": "streams.changed", "process": …, "streams": […], "answered": […]}`."""
+        if self.poller:
+            self.poller.traffic.told(message["process"], message["streams"], message["answered"])
+
 
 async def host(poller: Poller, application: ASGIApplication) -> None:
     """Run `poller`, and the worker that hears what is asked of it, until cancelled."""
     PollerWorker.poller = poller
-    worker = Worker(application, [CHANNEL], layer())
-    listening = asyncio.create_task(worker.arun())
+    listening = asyncio.create_task(_listen(application))
     try:
         await poller.run()
     finally:
         PollerWorker.poller = None
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
+
+
+class _Worker(Worker):
+    """Channels' worker, which leaves nothing running behind when it is cancelled."""
+
+    async def handle(self) -> None:
+        try:
+            await asyncio.gather(*(self.listener(channel) for channel in self.channels))
+        finally:
+            for instance in self.application_instances.values():
+                instance["future"].cancel()
+
+
+async def _listen(application: ASGIApplication) -> None:
+    """Hear what is asked. A layer that breaks down costs what was asked meanwhile, no more."""
+    once = Once(logger)
+    while True:
+        try:
+            await _Worker(application, [CHANNEL], layer()).arun()
+        except Exception as error:  # the layer's own kinds differ from one to the other
+            once.warn("layer", f"The poller can't hear what is asked of it: {error!r}.")
+        await asyncio.sleep(HEARS_AGAIN_AFTER_S)
 
 
 async def ask(message: dict[str, Any]) -> None:

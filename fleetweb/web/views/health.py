@@ -3,16 +3,18 @@
 import logging
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseTrouble
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fleetweb.fleet import live
+from fleetweb.fleet.once import Once
 
 from ..metrics import exposition
 
-logger = logging.getLogger(__name__)
+once = Once(logging.getLogger(__name__))
 
 
 @require_safe
@@ -20,9 +22,10 @@ async def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """`GET /healthz`: whether pages can be served. Open to all, so it says nothing else."""
     try:
         await sync_to_async(_ask_database)()
-    except DatabaseError:
-        logger.exception("The database does not answer.")
+    except DatabaseTrouble as error:  # asked every few seconds, said once
+        once.warn("database", f"The database does not answer: {error}".strip())
         return JsonResponse({"status": "not ok"}, status=503)
+    once.well("database", "The database answers again.")
     return JsonResponse({"status": "ok"})
 
 
