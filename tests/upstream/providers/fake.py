@@ -31,7 +31,7 @@ class Fake:
     """
 
     steps: tuple[Step, ...] = ()
-    status: int = 200
+    status: int | None = 200  # None: not even a status line comes
     headers: Mapping[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)  # a request is here
@@ -63,6 +63,9 @@ class Fake:
         self.left.set()
 
     async def _answer(self, writer: asyncio.StreamWriter) -> None:
+        if self.status is None:
+            await self.left.wait()
+            return
         head = {"transfer-encoding": "chunked", "connection": "close", **self.headers}
         lines = [f"HTTP/1.1 {self.status} X", *(f"{name}: {value}" for name, value in head.items())]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())

@@ -179,6 +179,27 @@ async def test_no_first_token_in_time_is_unavailable(dialect: Dialect) -> None:
     assert "has not begun to answer" in str(error)
 
 
+async def test_who_accepts_and_never_answers_is_unavailable(dialect: Dialect) -> None:
+    async with serving(Fake(status=None)) as fake:
+        error = await failure_of(fake, dialect, HURRIED)
+        await asyncio.wait_for(fake.left.wait(), WAIT_S)
+    assert isinstance(error, ProviderUnavailable)
+    assert "has not begun to answer" in str(error)
+
+
+async def test_cancelling_before_a_status_line_leaves_room_for_others(dialect: Dialect) -> None:
+    async with serving(Fake(status=None)) as mute:
+        readings = [asyncio.create_task(chunks_of(mute, dialect)) for _ in range(20)]
+        await asyncio.wait_for(mute.arrived.wait(), WAIT_S)
+        for reading in readings:
+            reading.cancel()
+        results = await asyncio.gather(*readings, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+    async with serving(Fake(dialect.whole)) as fake:
+        answers = await asyncio.gather(*(chunks_of(fake, dialect) for _ in range(10)))
+    assert [collect(chunks).content for chunks in answers] == ["Hello ✓"] * 10
+
+
 async def test_silence_in_the_middle_is_unavailable(dialect: Dialect) -> None:
     async with serving(Fake((dialect.opening, *dialect.hello, asyncio.Event()))) as fake:
         error = await failure_of(fake, dialect, Patience(first_s=WAIT_S, between_s=0.1))
