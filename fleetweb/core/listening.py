@@ -1,0 +1,136 @@
+"""What a token stream reveals about the model that writes it: its phase, its doubt, its loops, its silence."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from .presence import Evidence
+from .reading import Reader
+from .silence import Gap, Gaps, Phase, patience_s
+
+_RATE_WINDOW_S = 10.0
+_RATE_PIECES = 512
+_TOKEN_CHARS = 24  # a longer piece is several tokens, of about four characters each
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a stream shows at one moment; each boolean says what holds now.
+
+    `tokens_per_s` is over the last ten seconds, None before there is anything to measure. Character
+    offsets in `evidence` count from the beginning of the thinking, or of the answer.
+    """
+
+    phase: Phase
+    tokens_per_s: float | None = None
+    contradiction: bool = False
+    recursive: bool = False
+    circling: bool = False
+    silent: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Listener:
+    """Listens to one stream. Times are seconds on any one clock that only goes forward.
+
+    `gaps` is what was learned about the model's silences, `prompt_tokens` the size of the prompt
+    where it is known before `progress` tells, `started_at` when the request was sent (without it,
+    silence counts from the first sign of life), `prompt` the prompt, whose numbers and words then
+    count as known. Nothing of the text is kept but what the next judgement needs.
+    """
+
+    def __init__(
+        self,
+        gaps: Gaps | None = None,
+        *,
+        prompt_tokens: int | None = None,
+        started_at: float | None = None,
+        prompt: str = "",
+    ) -> None:
+        self._gaps = gaps
+        self._prompt_tokens = prompt_tokens
+        self._phase = Phase.WAITING
+        self._heard_at = started_at
+        self._own_longest_s = 0.0
+        self._ended: list[Gap] = []
+        self._rate: deque[tuple[float, float]] = deque(maxlen=_RATE_PIECES)
+        self._read: tuple[int, int] | None = None
+        self._reader = Reader(prompt)
+
+    def feed(self, text: str, at: float, thinking: bool = False) -> None:
+        """A piece of the stream, of any size."""
+        phase = Phase.THINKING if thinking else Phase.ANSWERING
+        if not text:
+            return
+        if phase is not self._phase and self._phase in (Phase.THINKING, Phase.ANSWERING):
+            self._reader.finish()
+            self._reader = Reader()
+        self._hear(phase, at)
+        self._rate.append((at, 1.0 if len(text) <= _TOKEN_CHARS else len(text) / 4))
+        self._reader.read(text, thinking=thinking)
+
+    def progress(self, done: int, total: int, at: float) -> None:
+        """How much of the prompt has been read, in tokens."""
+        self._prompt_tokens = total
+        self._read = (done, total)
+        self._hear(Phase.READING, at)
+
+    def finish(self, at: float) -> None:
+        """The stream has ended; what it ended on is judged as well."""
+        self._reader.finish()
+        self._hear(Phase.DONE, at)
+
+    def ended_gaps(self) -> tuple[Gap, ...]:
+        """The silences since the last call, to be learned from (`Gaps.of`)."""
+        ended = tuple(self._ended)
+        self._ended.clear()
+        return ended
+
+    def signals(self, now: float) -> Signals:
+        """What holds at `now`."""
+        silence = self._silence(now)
+        reader = self._reader
+        return Signals(
+            phase=self._phase,
+            tokens_per_s=self._tokens_per_s(now),
+            contradiction=reader.contradiction is not None,
+            recursive=reader.recursive,
+            circling=reader.cycle is not None,
+            silent=bool(silence),
+            evidence=(*silence, *self._progress_evidence(), *reader.evidence()),
+        )
+
+    def _hear(self, phase: Phase, at: float) -> None:
+        if self._heard_at is not None and self._phase is not Phase.DONE:
+            gap_s = max(0.0, at - self._heard_at)
+            self._ended.append(Gap(self._phase, gap_s, self._prompt_tokens))
+            del self._ended[:-_RATE_PIECES]
+            self._own_longest_s = max(self._own_longest_s, gap_s)
+        if phase is not self._phase:
+            self._own_longest_s = 0.0
+            self._phase = phase
+        self._heard_at = at
+
+    def _silence(self, now: float) -> tuple[Evidence, ...]:
+        if self._heard_at is None or self._phase is Phase.DONE:
+            return ()
+        gap_s = now - self._heard_at
+        allowed_s = patience_s(self._gaps, self._phase, self._prompt_tokens, self._own_longest_s)
+        if gap_s <= allowed_s:
+            return ()
+        longest = self._gaps.longest_s(self._phase, self._prompt_tokens) if self._gaps else None
+        baseline_s = allowed_s if longest is None else longest
+        return (Evidence("gap_ms", round(gap_s * 1000), round(baseline_s * 1000), "stream"),)
+
+    def _tokens_per_s(self, now: float) -> float | None:
+        recent = [(at, tokens) for at, tokens in self._rate if at >= now - _RATE_WINDOW_S]
+        if not recent:
+            return 0.0 if self._rate and self._phase is not Phase.DONE else None
+        span = now - recent[0][0]
+        if len(recent) < 2 or span <= 0:
+            return None
+        return round(sum(tokens for _, tokens in recent[1:]) / span, 2)
+
+    def _progress_evidence(self) -> tuple[Evidence, ...]:
+        if self._phase is not Phase.READING or self._read is None:
+            return ()
+        return (Evidence("prompt_tokens_read", self._read[0], self._read[1], "stream"),)
