@@ -1,14 +1,36 @@
 """What the fleet says as a whole, and of its clusters."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
-from fleetweb.core.presence import CognitiveLoad, CognitiveState, Condition, NodePresence
+from fleetweb.core.doors import Door
+from fleetweb.core.presence import (
+    ClusterPresence,
+    CognitiveLoad,
+    CognitiveState,
+    Condition,
+    DoorSeen,
+    NodePresence,
+)
 from fleetweb.core.roster import Role
 from fleetweb.core.voice import LOSS_IS_NEWS, cluster_presence, fleet_says
+from fleetweb.core.watch import ClusterWatch
 
-from .sights import DOOR, NOW, at, instance, node, pair, shard, snapshot, unseen, watching
+from .sights import (
+    DOOR,
+    NOW,
+    OTHER_DOOR,
+    at,
+    instance,
+    node,
+    pair,
+    shard,
+    snapshot,
+    unseen,
+    watching,
+)
 
 
 def machine(
@@ -108,24 +130,28 @@ def test_a_machine_that_was_never_here_is_no_news():
 PLACED = instance(shard("king"), shard("soldier1"))
 
 
+def of_cluster(watch: ClusterWatch, now: datetime) -> ClusterPresence:
+    return cluster_presence(watch, {"id-king-0": "king"}, now)
+
+
 def test_a_cluster_that_is_well_says_nothing():
-    seen = cluster_presence(watching(pair()), NOW)
+    seen = of_cluster(watching(pair()), NOW)
     assert (seen.condition, seen.sentence, seen.advice) == (Condition.WELL, None, None)
     assert (seen.door, seen.answered_at) == (DOOR, NOW)
 
 
 def test_nothing_is_said_of_a_cluster_before_it_was_asked():
-    assert cluster_presence(unseen(), NOW).sentence is None
+    assert of_cluster(unseen(), NOW).sentence is None
 
 
 def test_a_cluster_whose_view_stands_still_blames_the_master():
-    seen = cluster_presence(watching(*[pair()] * 8), at(7))
+    seen = of_cluster(watching(*[pair()] * 8), at(7))
     assert seen.sentence == "exo's view of the fleet stands still: its master hangs."
     assert "restart exo" in (seen.advice or "")
 
 
 def test_an_election_tells_that_all_that_was_loaded_is_gone():
-    seen = cluster_presence(watching(pair(PLACED), snapshot(index=-1)), at(1))
+    seen = of_cluster(watching(pair(PLACED), snapshot(index=-1)), at(1))
     assert seen.sentence == (
         "exo has just started over with a new master: "
         "everything that was loaded is gone (Qwen3-235B)."
@@ -134,28 +160,34 @@ def test_an_election_tells_that_all_that_was_loaded_is_gone():
 
 
 def test_an_election_that_cost_nothing_says_nothing_of_a_loss():
-    seen = cluster_presence(watching(pair(), snapshot(index=-1)), at(1))
+    seen = of_cluster(watching(pair(), snapshot(index=-1)), at(1))
     assert seen.sentence == "exo has just started over with a new master."
     assert "Load" not in (seen.advice or "")
 
 
 def test_a_cluster_that_is_forming_asks_for_patience():
-    seen = cluster_presence(watching(snapshot(index=-1)), NOW)
+    seen = of_cluster(watching(snapshot(index=-1)), NOW)
     assert seen.sentence == "exo is starting: its machines have not found each other yet."
 
 
 @pytest.mark.parametrize("condition", [Condition.UNREACHABLE, Condition.INVALID])
 def test_trouble_is_told_since_the_last_good_answer(condition):
     lost = watching(pair()).missed("exo at king took too long.", condition, DOOR, at(6))
-    assert cluster_presence(lost, at(9)).sentence == "exo at king took too long, since 14:32:07."
+    assert of_cluster(lost, at(9)).sentence == "exo at king took too long, since 14:32:07."
 
 
 def test_trouble_from_the_start_is_told_since_the_first_attempt():
     never = replace(unseen(), since=at(-90)).missed("Refused", Condition.UNREACHABLE, DOOR, at(0))
-    assert cluster_presence(never, at(9)).sentence == "Refused, since 14:32:07."
+    assert of_cluster(never, at(9)).sentence == "Refused, since 14:32:07."
 
 
 @pytest.mark.parametrize("condition", Condition)
 def test_every_sentence_about_a_cluster_comes_with_advice(condition):
-    seen = cluster_presence(replace(watching(pair()), condition=condition), NOW)
+    seen = of_cluster(replace(watching(pair()), condition=condition), NOW)
     assert bool(seen.sentence) == bool(seen.advice)
+
+
+def test_every_door_is_told_with_whose_it_is_and_whether_it_answers():
+    doors = Door(DOOR, "id-king-0"), Door(OTHER_DOOR, None, failed_at=NOW)
+    seen = of_cluster(replace(watching(pair()), doors=doors), NOW)
+    assert seen.doors == (DoorSeen(DOOR, "king"), DoorSeen(OTHER_DOOR, None, answers=False))

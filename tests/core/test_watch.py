@@ -171,6 +171,11 @@ def test_another_door_that_lags_behind_is_no_election(placed):
     assert watch.condition is Condition.WELL
 
 
+def test_an_index_that_fell_is_no_election_while_what_was_placed_is_there():
+    watch = watching(pair(PLACED, index=3000), pair(PLACED, heard=1, index=2))
+    assert watch.condition is Condition.WELL
+
+
 def test_an_election_shows_at_another_door_too():
     watch = watching(pair(PLACED, index=3000)).heard(pair(index=7), OTHER_DOOR, at(1))
     assert watch.condition is Condition.REELECTED
