@@ -4,130 +4,19 @@ Each rule looks for one state and answers None if it does not hold. `RULES` is t
 needs the owner most comes first, except that work in hand goes before learning and waking.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
 
 from . import words
-from .intensity import HARD_WORK, effort, signals, weigh
+from .intensity import HARD_WORK, effort
 from .presence import CognitiveLoad, CognitiveState, Condition, Evidence
-from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task, TaskStatus
-from .streams import SENT, Stage, Stream
-from .watch import QUIET_AFTER, ClusterWatch
+from .sight import WAKING_PHASES, Sight, is_quiet
+from .snapshot import Instance, RunnerPhase, Shard
+from .streams import Stage
+from .watch import QUIET_AFTER
 
 # How much a machine is asked to do while no request is in hand (compare intensity.effort).
 EFFORT_WAKING = 0.5
 EFFORT_LEARNING = 0.3
-
-WAKING_PHASES = frozenset(
-    {
-        RunnerPhase.ABSENT,
-        RunnerPhase.IDLE,
-        RunnerPhase.CONNECTING,
-        RunnerPhase.CONNECTED,
-        RunnerPhase.LOADING,
-        RunnerPhase.LOADED,
-        RunnerPhase.WARMING_UP,
-    }
-)
-ENDING_PHASES = frozenset({RunnerPhase.SHUTTING_DOWN, RunnerPhase.SHUTDOWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Everything a rule may look at: one machine in its cluster, now.
-
-    `names` are machines' names by exo id, of gone ones too; `troubles` say by exo id what keeps
-    a machine from doing anything ("has gone quiet").
-    """
-
-    node: ExoNode
-    watch: ClusterWatch
-    instances: tuple[Instance, ...]
-    names: Mapping[str, str]
-    troubles: Mapping[str, str]
-    now: datetime
-    streams: tuple[Stream, ...] = ()  # those that go to this cluster
-
-    @property
-    def silent_s(self) -> float | None:
-        """Seconds since exo last heard from this machine, None if exo does not say."""
-        silence = self.watch.silence_of(self.node.last_seen_at)
-        if silence is None or self.watch.answered_at is None:
-            return None
-        return (silence + (self.now - self.watch.answered_at)).total_seconds()
-
-    @property
-    def in_hand(self) -> tuple[tuple[Instance, tuple[Task, ...]], ...]:
-        """The instances here that have work in hand and are past waking up, with that work."""
-        tasks = [(instance, self._tasks(instance)) for instance in self.instances]
-        return tuple((i, t) for i, t in tasks if t and self._is_awake(i))
-
-    @property
-    def heard(self) -> tuple[Stream, ...]:
-        """The streams that this machine works for, as far as that is known."""
-        awake = [i for i in self.instances if self._is_awake(i)]
-        return tuple(s for s in self.streams if any(self._serves(i, s) for i in awake))
-
-    def _tasks(self, instance: Instance) -> tuple[Task, ...]:
-        """What exo says it has in hand, and what was sent and exo has not shown yet."""
-        tasks = self.watch.snapshot.tasks_of(instance.id) if self.watch.snapshot else ()
-        unseen = [
-            Task(s.id, instance.id, TaskStatus.PENDING, s.command_id, s.model_id, s.preview)
-            for s in self.streams
-            if self._serves(instance, s)
-        ]
-        return (*tasks, *unseen[len(tasks) :])
-
-    def _serves(self, instance: Instance, stream: Stream) -> bool:
-        """Whether `stream` is answered here; of two instances of a model nobody knows which."""
-        if stream.model_id != instance.model_id or stream.stage not in SENT:
-            return False
-        snapshot = self.watch.snapshot
-        tasks = snapshot.tasks if snapshot else ()
-        task = next((t for t in tasks if t.command_id and t.command_id == stream.command_id), None)
-        if task:
-            return task.instance_id == instance.id
-        alike = (
-            [i for i in snapshot.instances if i.model_id == instance.model_id] if snapshot else []
-        )
-        return len(alike) == 1
-
-    @property
-    def downloads(self) -> tuple[Download, ...]:
-        return tuple(d for (node, _), (_, d) in self.watch.learning.items() if node == self.node.id)
-
-    def trouble(self, shard: Shard) -> str | None:
-        """What keeps the machine that holds `shard` from doing its part, None if nothing does."""
-        failed = "has stumbled" if shard.runner.phase is RunnerPhase.FAILED else None
-        return self.troubles.get(shard.node_id, failed)
-
-    def _is_awake(self, instance: Instance) -> bool:
-        """Whether nothing of it is still on its way in, except where that has come to a stop.
-
-        One that is on its way in takes requests too, and answers them afterwards.
-        """
-        phases = {s.runner.phase for s in instance.shards if not self.trouble(s)}
-        return not phases & (WAKING_PHASES | ENDING_PHASES)
-
-    def shard(self, instance: Instance) -> Shard:
-        shard = instance.shard_on(self.node.id)
-        assert shard is not None  # noqa: S101  `instances` are those on this node
-        return shard
-
-    def intensity(self, doing: float) -> float:
-        return weigh(signals(self.node, doing))
-
-    def vitals(self) -> tuple[Evidence, ...]:
-        """What the machine's own instruments say, as far as they say it."""
-        known = {
-            "last_heard_s": self.silent_s,
-            "gpu_usage": self.node.gpu_usage,
-            "power_w": self.node.power_w,
-            "temperature_c": self.node.temperature_c,
-        }
-        return tuple(Evidence(name, round(v, 2)) for name, v in known.items() if v is not None)
-
 
 Rule = Callable[[Sight], CognitiveLoad | None]
 
@@ -135,25 +24,6 @@ Rule = Callable[[Sight], CognitiveLoad | None]
 def think(sight: Sight) -> CognitiveLoad:
     """The first state that holds, with its evidence and its sentence."""
     return next(load for rule in RULES if (load := rule(sight)))
-
-
-def is_quiet(node: ExoNode, watch: ClusterWatch) -> bool:
-    """Whether exo counts the machine in but has not heard from it for more than five seconds."""
-    silence = watch.silence_of(node.last_seen_at)
-    if silence is None:
-        return watch.condition is Condition.FROZEN
-    return silence > QUIET_AFTER
-
-
-def troubles(watch: ClusterWatch) -> dict[str, str]:
-    """By exo id, the machines that can't do their part of an instance, and why not."""
-    snapshot = watch.snapshot
-    if snapshot is None:
-        return {}
-    quiet = {node.id: "has gone quiet" for node in snapshot.nodes if is_quiet(node, watch)}
-    here = {node.id for node in snapshot.nodes}
-    assigned = {node_id for instance in snapshot.instances for node_id in instance.node_ids}
-    return quiet | dict.fromkeys(assigned - here, "is gone")
 
 
 def _quiet(sight: Sight) -> CognitiveLoad | None:

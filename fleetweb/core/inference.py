@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from . import words
 from .absence import absent_machines
-from .cognition import Sight, think, troubles
+from .cognition import think
 from .machines import Machine, identify
 from .presence import (
     CognitiveState,
@@ -17,6 +17,7 @@ from .presence import (
     Work,
 )
 from .roster import FleetNode, Role
+from .sight import Sight, troubles
 from .snapshot import DownloadPhase, Instance, RunnerPhase
 from .streams import Answered, Stream
 from .voice import cluster_presence, fleet_says
