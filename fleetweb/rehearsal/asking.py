@@ -70,13 +70,18 @@ def ask_from(body: Json) -> Ask:
     return Ask(
         model=body["model"],
         messages=tuple(body["messages"]),
-        stream=bool(body.get("stream")),
+        stream=_truth(body.get("stream")),
         max_tokens=None if limit is None else int(limit),
-        logprobs=bool(body.get("logprobs")),
+        logprobs=_truth(body.get("logprobs")),
         top_logprobs=int(body.get("top_logprobs") or 0),
         thinking=body.get("enable_thinking") is not False,
         body=body,
     )
+
+
+def _truth(given: object) -> bool:
+    """Read as pydantic reads a boolean."""
+    return given in (True, "true", "on", "yes", "1", "t")
 
 
 def _text(content: object) -> str:

@@ -70,6 +70,10 @@ def _begin(call: Call, engine: Engine, ask: Ask) -> Talk:
 
 
 async def _talk(talk: Talk) -> None:
+    def hung_up(_: object) -> None:
+        talk.job.pieces.put_nowait(Closed())
+
+    talk.exchange.gone.add_done_callback(hung_up)
     try:
         await (_stream(talk) if talk.job.ask.stream else _collect(talk))
     except asyncio.CancelledError:
@@ -78,6 +82,8 @@ async def _talk(talk: Talk) -> None:
     except ConnectionError:
         talk.leave()
         raise
+    finally:
+        talk.exchange.gone.remove_done_callback(hung_up)
 
 
 async def cancel(call: Call, command_id: str) -> None:
@@ -121,7 +127,7 @@ async def _part(talk: Talk) -> None:
     talk.leave()
     if talk.broken is not None and talk.broken.kind is FaultKind.STREAM_CUT:
         talk.exchange.cut()
-    elif not talk.exchange.gone.is_set():
+    elif not talk.exchange.gone.done():
         await talk.exchange.finish()
 
 
@@ -129,7 +135,7 @@ async def _pieces(talk: Talk, patience_s: float | None) -> AsyncIterator[Said | 
     """What is told, to its end or the caller's; None each time nothing came for `patience_s`."""
     while not talk.breaks_now:
         piece = await _next_piece(talk, patience_s)
-        if talk.exchange.gone.is_set() or isinstance(piece, Closed):
+        if isinstance(piece, Closed) or talk.exchange.gone.done():
             return
         yield piece
         if isinstance(piece, Stats | Failed):
@@ -137,20 +143,13 @@ async def _pieces(talk: Talk, patience_s: float | None) -> AsyncIterator[Said | 
 
 
 async def _next_piece(talk: Talk, patience_s: float | None) -> Piece | None:
-    """What comes next; None if the caller hung up, or nothing came for `patience_s`."""
-    pieces = talk.job.pieces
-    if not pieces.empty():
-        return pieces.get_nowait()
+    """What comes next; None if nothing came for `patience_s`."""
     clock = talk.world.clock
-    coming = asyncio.ensure_future(pieces.get())
-    leaving = asyncio.ensure_future(talk.exchange.gone.wait())
-    timeout = None if patience_s is None else clock.real_s(patience_s)
     try:
-        await asyncio.wait((coming, leaving), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        return coming.result() if coming.done() else None
-    finally:
-        coming.cancel()
-        leaving.cancel()
+        async with asyncio.timeout(None if patience_s is None else clock.real_s(patience_s)):
+            return await talk.job.pieces.get()
+    except TimeoutError:
+        return None
 
 
 def _event(talk: Talk, piece: Said) -> bytes:

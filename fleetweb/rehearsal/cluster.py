@@ -64,6 +64,7 @@ class Cluster:
         engine = Engine(self.stage, instance, self.downloads, self._given_up)
         self.engines[instance.id] = engine
         self.stage.state.instance_created(instance.id, instance.document())
+        self.let_flow()
         if ready:
             engine.start_ready()
         else:

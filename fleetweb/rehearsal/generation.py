@@ -82,7 +82,7 @@ class Job:
         """All it will say, cut at the caller's limit."""
         said = [Token(text, True) for text in self.script.thinking if self.ask.thinking]
         said += [Token(text, False) for text in self.script.answer]
-        limit = self.ask.max_tokens or len(said)
+        limit = max(0, self.ask.max_tokens or 0) or len(said)
         kept = said[:limit]
         reason = "length" if len(said) > limit else "stop"
         thought = sum(token.thinking for token in kept)

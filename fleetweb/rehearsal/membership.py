@@ -111,7 +111,8 @@ class Membership:
 
     async def _return(self, machine: Machine) -> None:
         await self.stage.clock.sleep(RETURNS_AFTER_S)
-        if machine.is_well and self.frozen is None:
+        await self._thawed()
+        if machine.is_well:
             self._join(machine)
             self.elect()
             self.cluster.let_flow()
@@ -126,13 +127,16 @@ class Membership:
         await self.stage.clock.sleep(ALONE_S)
         machine.view = View.EMPTY
         await self.stage.clock.sleep(EMPTY_S)
-        while self.frozen is not None:
-            await self.stage.clock.sleep(REJOIN_S)
+        await self._thawed()
         machine.view = View.SHARED
         if self.master is None or not self.master.is_well:
             self.master = machine
         self._join(machine)
         self.elect()
+
+    async def _thawed(self) -> None:
+        while self.frozen is not None:
+            await self.stage.clock.sleep(REJOIN_S)
 
     # masters
 

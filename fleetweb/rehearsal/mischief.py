@@ -43,10 +43,6 @@ class Mischief:
         self._waiting = [w for w in self._waiting if kind not in (None, w[0].kind)]
         self._lasting = [held for held in self._lasting if kind not in (None, held[0].kind)]
 
-    def is_waiting(self, kind: FaultKind) -> bool:
-        """Whether a request is still to be spoilt in this way."""
-        return any(fault.kind is kind for fault, _ in self._waiting)
-
     def manner_for(self, model_id: str) -> Manner:
         fault = self._take(model_id, frozenset(MANNERS))
         return MANNERS[fault.kind] if fault else Manner.PLAIN

@@ -69,11 +69,12 @@ class Node:
 
     async def kill(self) -> None:
         """As by SIGKILL: connections are cut, new ones refused, and nothing says so."""
-        if not self._machine.is_up:
-            return
-        self._machine.is_up = False
+        was_well = self._machine.is_well
+        self._machine.is_up = self._machine.is_hung = False
         await self._server.close()
-        self._world.membership.went_silent(self._machine)
+        self._server.awake.set()
+        if was_well:
+            self._world.membership.went_silent(self._machine)
 
     def hang(self) -> None:
         """As by SIGSTOP: connections are accepted and never answered."""
@@ -95,8 +96,6 @@ class Node:
         At first it shows only itself, then nothing, then the cluster it has joined.
         """
         await self.kill()
-        self._machine.is_hung = False
-        self._server.awake.set()
         await self._server.open(self._machine.port)
         self._machine.is_up = True
         self._world.membership.came_back(self._machine)

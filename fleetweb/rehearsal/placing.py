@@ -143,7 +143,7 @@ async def await_instance(call: Call) -> None:
 async def _wait_for(call: Call, model_id: str, patience_s: float) -> Json:
     clock = call.world.clock
     began_s = spoke_s = clock.elapsed_s
-    while not call.exchange.gone.is_set():
+    while not call.exchange.gone.done():
         if engine := call.world.cluster.engine_for(model_id):
             return {"type": "ready", "instance": engine.instance.document()}
         if 0 < patience_s <= clock.elapsed_s - began_s:

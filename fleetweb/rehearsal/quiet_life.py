@@ -11,6 +11,7 @@ from .placement import place
 from .voices import Manner
 
 FIRST_REQUEST_S = 3.0
+MOST_TOKENS = 700  # so that it stays a quiet life
 BETWEEN_S = (6.0, 25.0)
 
 _PROMPTS = (
@@ -74,7 +75,7 @@ def _ask(cluster: Cluster, model_id: str, rng: random.Random) -> None:
         return
     context = "Here is what was said before. " * rng.choice((1, 20, 300))
     message = {"role": "user", "content": f"{context}{rng.choice(_PROMPTS)}"}
-    ask = Ask(model=model_id, messages=(message,), stream=True)
+    ask = Ask(model=model_id, messages=(message,), stream=True, max_tokens=MOST_TOKENS)
     cluster.stage.crew.start(_listen(cluster, engine, ask, rng.choice(_MANNERS)))
 
 

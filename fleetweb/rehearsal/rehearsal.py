@@ -13,7 +13,7 @@ from fleetweb.errors import ConfigError
 from .catalogue import CATALOGUE, Card
 from .clock import Clock
 from .cluster import Cluster
-from .faults import Fault, FaultKind
+from .faults import NEEDS_NODE, Fault, FaultKind
 from .machine import Machine, new_node_id
 from .membership import Membership
 from .mischief import Mischief
@@ -21,7 +21,7 @@ from .node import Node
 from .placement import Room, choose, place
 from .quiet_life import live_quietly
 from .stage import Stage
-from .troubles import cause
+from .troubles import TAKES_WHILE, Troubles
 from .world import World
 
 
@@ -58,10 +58,11 @@ class Rehearsal:
         self._stage = Stage(Clock(speed), random.Random(seed))  # noqa: S311
         self._cluster = Cluster(self._stage)
         self._membership = Membership(self._cluster)
-        self.mischief = Mischief(self._stage.clock)
-        world = World(self._cluster, self._membership, self.mischief)
+        self._mischief = Mischief(self._stage.clock)
+        world = World(self._cluster, self._membership, self._mischief)
         self._cluster.machines = [self._machine(number) for number in range(nodes)]
         self.nodes = tuple(Node(world, machine) for machine in self._cluster.machines)
+        self._troubles = Troubles(world, self.nodes)
 
     def _machine(self, number: int) -> Machine:
         known = SOVEREIGN_FLEET[number] if number < len(SOVEREIGN_FLEET) else None
@@ -167,16 +168,32 @@ class Rehearsal:
         self._cluster.delete(instance_id)
 
     def inject(self, fault: Fault) -> None:
-        """Let something go wrong, `fault.at` rehearsed seconds from now."""
-        if fault.node is not None and all(node.name != fault.node for node in self.nodes):
-            known = ", ".join(node.name for node in self.nodes)
-            raise ConfigError(f"The rehearsal has no node {fault.node!r}; it has {known}.")
-        self._stage.crew.start(self._go_wrong(fault))
+        """Let something go wrong: now, or `fault.at` rehearsed seconds from now.
+
+        Raises ConfigError if it names no node of this fleet.
+        """
+        self._check(fault)
+        if fault.at == 0 and fault.kind not in TAKES_WHILE:
+            self._troubles.strike(fault)
+        else:
+            self._stage.crew.start(self._go_wrong(fault))
+
+    def _check(self, fault: Fault) -> None:
+        names = [node.name for node in self.nodes]
+        if fault.kind in NEEDS_NODE and fault.node is None:
+            raise ConfigError(f"{fault.kind} needs a node: one of {', '.join(names)}.")
+        if fault.node is not None and fault.node not in names:
+            raise ConfigError(
+                f"The rehearsal has no node {fault.node!r}; it has {', '.join(names)}."
+            )
 
     async def _go_wrong(self, fault: Fault) -> None:
         await self._stage.clock.sleep(fault.at)
-        await cause(fault, self._cluster, self._membership, self.mischief, self.nodes)
+        if fault.kind in TAKES_WHILE:
+            await self._troubles.befall(fault)
+        else:
+            self._troubles.strike(fault)
 
     def heal(self, kind: FaultKind | None = None) -> None:
         """End the faults that last and forget those that wait, of one kind or all."""
-        self.mischief.heal(kind)
+        self._mischief.heal(kind)

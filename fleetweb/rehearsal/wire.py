@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from .clock import Crew
 from .state import encode
 
 MOST_HEAD_BYTES = 65_536
@@ -23,13 +24,16 @@ class Request:
 
 
 class Exchange:
-    """One request and the answer to it. `gone` is set once the caller has hung up."""
+    """One request and the answer to it. `gone` is done once the caller has hung up.
+
+    Nothing is sent while the node hangs.
+    """
 
     def __init__(
         self,
         request: Request,
         writer: asyncio.StreamWriter,
-        gone: asyncio.Event,
+        gone: asyncio.Future[None],
         awake: asyncio.Event,
     ) -> None:
         self.request = request
@@ -47,6 +51,7 @@ class Exchange:
         headers: dict[str, str] | None = None,
     ) -> None:
         """A whole answer; bytes are sent as they are, anything else as JSON."""
+        await self._awake.wait()
         data = body if isinstance(body, bytes) else encode(body)
         own = {"content-length": str(len(data)), "content-type": content_type}
         self._head(status, own | self._cross_origin() | (headers or {}))
@@ -56,6 +61,7 @@ class Exchange:
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
         """An answer whose end is not known yet."""
+        await self._awake.wait()
         self._chunked = "content-length" not in headers
         coding = {"transfer-encoding": "chunked"} if self._chunked else {}
         if headers.get("connection") == "close":
@@ -64,7 +70,7 @@ class Exchange:
         await self._writer.drain()
 
     async def send(self, data: bytes) -> None:
-        """A piece of the body; one from a node that hangs waits until it goes on."""
+        """A piece of the body."""
         await self._awake.wait()
         if self._chunked:
             data = f"{len(data):x}\r\n".encode() + data + b"\r\n"
@@ -107,13 +113,13 @@ class Server:
         self.awake.set()
         self._answer = answer
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections = Crew()
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self, port: int) -> int:
         """Listen on loopback; the port that was taken is returned."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Protocol(self._met), "127.0.0.1", port)
+        self._server = await loop.create_server(self._protocol, "127.0.0.1", port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -123,20 +129,20 @@ class Server:
             self._server = None
         for writer in tuple(self._writers):
             writer.transport.abort()
-        connections = tuple(self._connections)
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await self._connections.stop()
 
-    def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    def _protocol(self) -> "_Protocol":
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._connections.start(self._serve(reader, writer, gone))
+
+        return _Protocol(met, gone)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Future[None]
+    ) -> None:
         self._writers.add(writer)
-        protocol = writer.transport.get_protocol()
-        gone = protocol.gone if isinstance(protocol, _Protocol) else asyncio.Event()
         try:
             while (request := await read_request(reader)) is not None:
                 exchange = Exchange(request, writer, gone, self.awake)
@@ -153,17 +159,25 @@ class Server:
 class _Protocol(asyncio.StreamReaderProtocol):
     """Notices at once that a caller hung up, even while nothing is read."""
 
-    def __init__(self, met: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]) -> None:
+    def __init__(
+        self,
+        met: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None],
+        gone: asyncio.Future[None],
+    ) -> None:
         super().__init__(asyncio.StreamReader(limit=MOST_HEAD_BYTES), met)
-        self.gone = asyncio.Event()
+        self._gone = gone
 
     def eof_received(self) -> bool:
-        self.gone.set()
+        self._hung_up()
         return bool(super().eof_received())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.gone.set()
+        self._hung_up()
         super().connection_lost(exc)
+
+    def _hung_up(self) -> None:
+        if not self._gone.done():
+            self._gone.set_result(None)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:

@@ -184,7 +184,7 @@ async def test_stream_hangs_when_the_master_dies(fleet: Rehearsal, caller: Calle
     await fleet.place(LARGE, nodes=["soldier1"])
     heard: list[str] = []
 
-    asked = prompt("a long story", LARGE), "soldier1"
+    asked = prompt("a long story", LARGE)
     listening = asyncio.create_task(caller.listen(asked, heard, "soldier1"))
     await until(lambda: said(heard, "reasoning_content"))
     await fleet.node("king").kill()

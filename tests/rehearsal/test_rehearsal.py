@@ -55,7 +55,8 @@ async def test_knows_which_looks_came_while_a_machine_was_at_work(
     fleet: Rehearsal, caller: Caller
 ) -> None:
     await fleet.place(LARGE, nodes=["soldier1"])
-    listening = asyncio.create_task(caller.listen(prompt("a long story", LARGE), []))
+    asked = prompt("a long story", LARGE, max_tokens=2000)
+    listening = asyncio.create_task(caller.listen(asked, []))
     await until(lambda: fleet.node("soldier1").is_busy)
     await caller.get("/state", "soldier1")
     await caller.get("/state", "soldier2")
