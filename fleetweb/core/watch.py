@@ -17,7 +17,7 @@ from .snapshot import ClusterSnapshot, Download, DownloadPhase, RunnerPhase
 QUIET_AFTER = timedelta(seconds=5)
 # For how long an election is news: its machines are back after about 7 s.
 ELECTION_IS_NEWS = timedelta(seconds=30)
-# exo reports a running download as ongoing only in every other second.
+# Between two reports of its progress exo may show a running download as pending, or not at all.
 DOWNLOAD_PAUSE = timedelta(seconds=6)
 
 # By node and model: when a download was last reported as going on, and what was said of it.

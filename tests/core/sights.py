@@ -19,6 +19,7 @@ from fleetweb.core.snapshot import (
     Task,
     TaskStatus,
 )
+from fleetweb.core.streams import Stage, Stream
 from fleetweb.core.watch import ClusterWatch
 
 NOW = datetime(2026, 11, 23, 14, 32, 7, tzinfo=UTC)
@@ -75,8 +76,36 @@ def task(
     id_: str = "task",
     on: str = "placed",
     status: TaskStatus = TaskStatus.RUNNING,
+    command_id: str | None = None,
 ) -> Task:
-    return Task(id_, on, status, preview=preview)
+    return Task(id_, on, status, command_id, preview=preview)
+
+
+def stream(
+    stage: Stage = Stage.READING,
+    *,
+    id_: str = "stream",
+    model: str = QWEN,
+    cluster: str | None = "home",
+    command_id: str | None = None,
+    preview: str | None = "plan a garden",
+    done: int | None = None,
+    total: int | None = None,
+) -> Stream:
+    """A request that passes through the gateway on its way to `model`."""
+    return Stream(
+        id=id_,
+        caller="owner",
+        stage=stage,
+        asked_at=NOW,
+        stage_since=NOW,
+        model_id=model,
+        cluster=cluster,
+        command_id=command_id,
+        preview=preview,
+        done=done,
+        total=total,
+    )
 
 
 def download(
@@ -128,8 +157,9 @@ def presence(
     previous: FleetPresence | None = None,
     now: datetime = NOW,
     fleet: Sequence[FleetNode] = SOVEREIGN_FLEET,
+    streams: Sequence[Stream] = (),
 ) -> FleetPresence:
-    return infer(fleet, watches, previous, now)
+    return infer(fleet, watches, previous, now, streams=streams)
 
 
 def states(seen: FleetPresence) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 
 from fleetweb.core.presence import CognitiveState, Condition
 from fleetweb.core.snapshot import DownloadPhase, RunnerPhase, TaskStatus
+from fleetweb.core.streams import Stage
 
 from .sights import (
     DOOR,
@@ -22,6 +23,7 @@ from .sights import (
     shard,
     snapshot,
     states,
+    stream,
     task,
     watching,
 )
@@ -32,15 +34,13 @@ SHARED = instance(shard("king", RUNNING), shard("soldier1", RUNNING))
 ON_KING = instance(shard("king", RUNNING))
 
 
-def seen(*nodes, instances=(), tasks=(), downloads=()):
+def seen(*nodes, instances=(), tasks=(), downloads=(), streams=()):
     """The fleet after one answer."""
-    return presence(watching(snapshot(nodes, instances, tasks, downloads)))
+    return presence(watching(snapshot(nodes, instances, tasks, downloads)), streams=streams)
 
 
-def both(*instances, tasks=(), downloads=()):
-    return seen(
-        node("king"), node("soldier1"), instances=instances, tasks=tasks, downloads=downloads
-    )
+def both(*instances, **what):
+    return seen(node("king"), node("soldier1"), instances=instances, **what)
 
 
 def load_of(fleet, name="king"):
@@ -252,6 +252,85 @@ def test_a_runner_that_is_being_taken_down_works_on_nothing(phase):
 def test_a_runner_in_a_phase_of_a_newer_exo_may_well_work():
     unknown = instance(shard("king", RunnerPhase.UNKNOWN))
     assert states(both(unknown, tasks=[task()]))["king"] == "processing"
+
+
+# Streams that pass through the gateway
+
+
+def test_a_prompt_that_is_being_read_says_how_far():
+    heard = stream(done=7742, total=12288)
+    fleet = both(SHARED, tasks=[task()], streams=[heard])
+    assert states(fleet)["king"] == states(fleet)["soldier1"] == "reading"
+    assert said(fleet, "king") == "Reading your prompt: 63 % of 12,288 tokens."
+    assert load_of(fleet).current_task == "plan a garden"
+    assert load_of(fleet).estimated_completion_pct == 63.0
+    assert evidence(fleet, "king")["prompt_tokens_read"] == 7742
+
+
+def test_reading_says_no_more_than_exo_has_told():
+    fleet = both(SHARED, tasks=[task()], streams=[stream()])
+    assert said(fleet, "king") == "Reading your prompt."
+    assert load_of(fleet).estimated_completion_pct is None
+
+
+def test_of_several_prompts_the_longest_is_spoken_of():
+    heard = [stream(done=1, total=2), stream(id_="long", done=4096, total=8192)]
+    assert said(both(SHARED, streams=heard), "king") == (
+        "Reading your prompt: 50 % of 8,192 tokens."
+    )
+
+
+def test_a_request_that_exo_has_not_shown_yet_is_work_already():
+    assert states(both(SHARED, streams=[stream()]))["king"] == "reading"
+    answering = both(SHARED, streams=[stream(Stage.ANSWERING)])
+    assert said(answering, "king") == "Processing: plan a garden"
+
+
+def test_one_request_is_not_counted_twice():
+    heard = [stream(Stage.ANSWERING, command_id="c")]
+    fleet = both(SHARED, tasks=[task(command_id="c")], streams=heard)
+    assert evidence(fleet, "king")["requests_in_hand"] == 1
+
+
+def test_it_is_not_reading_while_somebody_else_is_answered():
+    others = [task(), task(id_="another")]
+    assert states(both(SHARED, tasks=others, streams=[stream()]))["king"] == "processing"
+    heard = [stream(), stream(Stage.THINKING, id_="b")]
+    assert states(both(SHARED, streams=heard))["king"] == "processing"
+
+
+@pytest.mark.parametrize("stage", [Stage.WAITING, Stage.LOADING])
+def test_a_request_that_was_not_sent_yet_is_nobodys_work(stage):
+    assert states(both(SHARED, streams=[stream(stage)]))["king"] == "idle"
+
+
+@pytest.mark.parametrize("elsewhere", [{"model": "org/Llama"}, {"cluster": "attic"}])
+def test_a_request_for_another_model_or_cluster_is_no_work_here(elsewhere):
+    assert states(both(SHARED, streams=[stream(**elsewhere)]))["king"] == "idle"
+
+
+def test_of_two_of_a_model_the_one_that_exo_names_works():
+    on_king = instance(shard("king"), id_="north")
+    on_soldier = instance(shard("soldier1"), id_="south")
+    asked = [task(on="south", command_id="c")]
+    fleet = both(on_king, on_soldier, tasks=asked, streams=[stream(command_id="c")])
+    assert (states(fleet)["king"], states(fleet)["soldier1"]) == ("idle", "reading")
+
+
+def test_of_two_of_a_model_none_is_said_to_work_while_nobody_knows_which():
+    both_hold = instance(shard("king"), id_="north"), instance(shard("soldier1"), id_="south")
+    fleet = both(*both_hold, streams=[stream()])
+    assert (states(fleet)["king"], states(fleet)["soldier1"]) == ("idle", "idle")
+
+
+def test_a_stream_is_held_up_when_a_machine_it_needs_goes_quiet():
+    fleet = seen(node("king"), node("soldier1", heard=-6), instances=[SHARED], streams=[stream()])
+    assert states(fleet)["king"] == "silent"
+
+
+def test_a_request_to_a_loading_model_waits_for_it():
+    loading = instance(shard("king", LOADING))
+    assert states(both(loading, streams=[stream()]))["king"] == "waking"
 
 
 # Learning

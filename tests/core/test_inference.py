@@ -23,6 +23,7 @@ from fleetweb.core.snapshot import (
     Task,
     TaskStatus,
 )
+from fleetweb.core.streams import Stage
 from fleetweb.core.watch import ClusterWatch
 
 from .sights import (
@@ -40,6 +41,7 @@ from .sights import (
     shard,
     snapshot,
     states,
+    stream,
     task,
     unseen,
     watching,
@@ -329,7 +331,17 @@ tasks = st.builds(
     id=st.sampled_from(["t1", "t2", "t3"]),
     instance_id=st.sampled_from(["i1", "i2", "gone"]),
     status=st.sampled_from(TaskStatus),
+    command_id=st.none() | st.sampled_from(["c1", "c2"]),
     preview=st.none() | st.just("plan a garden"),
+)
+streams = st.builds(
+    stream,
+    st.sampled_from(Stage),
+    model=st.just("org/Model-4bit"),
+    cluster=st.none() | st.sampled_from(["attic", "cellar"]),
+    command_id=st.none() | st.sampled_from(["c1", "c2"]),
+    done=counts,
+    total=counts,
 )
 downloads = st.builds(
     Download,
@@ -361,6 +373,7 @@ beats = st.tuples(
     st.sampled_from([DOOR, OTHER_DOOR]),
     st.sampled_from(["attic", "cellar"]),
     snapshots | failures,
+    st.lists(streams, max_size=2),
 )
 
 
@@ -375,10 +388,10 @@ def after(watch: ClusterWatch, seen: ClusterSnapshot | Condition, door: str, now
 def test_whatever_exo_says_the_fleet_has_a_presence(told):
     watches = {name: unseen(name) for name in ("attic", "cellar")}
     fleet, now = None, NOW
-    for pause, door, name, seen in told:
+    for pause, door, name, seen, heard in told:
         now += timedelta(seconds=pause)
         watches[name] = after(watches[name], seen, door, now)
-        fleet = presence(*watches.values(), previous=fleet, now=now)
+        fleet = presence(*watches.values(), previous=fleet, now=now, streams=heard)
         check(fleet)
 
 
