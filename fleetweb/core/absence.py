@@ -55,7 +55,8 @@ def _never_seen(entry: FleetNode, now: datetime) -> NodePresence:
 
 def _away(node: NodePresence, watches: Sequence[ClusterWatch], now: datetime) -> CognitiveLoad:
     watch = next((w for w in watches if w.name == node.cluster), None)
-    if watch and _electing(watch, now):
+    was_here = node.load.state is not CognitiveState.OFFLINE
+    if watch and was_here and _electing(watch, now):
         evidence = (Evidence("cluster_condition", watch.condition.value, source="poll"),)
         sentence = words.quiet_election()
         return CognitiveLoad(0.0, CognitiveState.QUIET, evidence=evidence, sentence=sentence)

@@ -158,6 +158,12 @@ def test_an_election_is_told_as_the_clusters():
     assert "everything that was loaded is gone" in (cluster.sentence or "")
 
 
+def test_a_machine_that_was_gone_before_an_election_is_not_waited_for_in_it():
+    without = [snapshot([node("king", heard=t)], [SHARED], index=100 + t) for t in (1, 2)]
+    fleet = folded([pair(SHARED), *without, snapshot(index=-1)])
+    assert (states(fleet)["king"], states(fleet)["soldier1"]) == ("quiet", "offline")
+
+
 def test_a_machine_that_was_never_seen_is_not_waited_for_in_an_election():
     fleet = folded([pair(), snapshot(index=-1)])
     assert said(fleet, "soldier3") == "Not here yet."
