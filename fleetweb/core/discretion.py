@@ -11,7 +11,7 @@ def discreet_load(load: CognitiveLoad) -> CognitiveLoad:
     """`load` with its task's preview taken out, of its sentence too."""
     if load.current_task is None:
         return load
-    sentence = load.sentence.replace(load.current_task, SOMEBODYS)
+    sentence = _without(load.current_task, load.sentence)
     return replace(load, current_task=None, sentence=sentence)
 
 
@@ -20,10 +20,17 @@ def discreet(presence: FleetPresence) -> FleetPresence:
     sentence = presence.sentence
     for node in presence.nodes:
         if node.load.current_task:
-            sentence = sentence.replace(node.load.current_task, SOMEBODYS)
+            sentence = _without(node.load.current_task, sentence)
     return replace(
         presence,
         sentence=sentence,
         nodes=tuple(replace(n, load=discreet_load(n.load)) for n in presence.nodes),
         work=tuple(replace(work, preview=None) for work in presence.work),
     )
+
+
+def _without(task: str, sentence: str) -> str:
+    """Sentences end with the task; a task of one letter is not to be found all over them."""
+    if sentence.endswith(task):
+        return sentence.removesuffix(task) + SOMEBODYS
+    return sentence.replace(task, SOMEBODYS)

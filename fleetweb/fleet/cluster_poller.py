@@ -96,7 +96,7 @@ class ClusterPoller:
             self._missed(door, error)
         except Exception as error:  # the watch must outlive an answer nobody foresaw
             where = shown(door.url)
-            if self._once.is_news(f"{where} unforeseen", repr(error)):
+            if self._once.is_news("unforeseen", repr(error)):
                 logger.exception("The answer of exo at %s could not be read.", where)
             self._missed(door, ClusterReplyInvalid(f"exo at {where} answered unreadably"))
         self._tell(before)
@@ -107,7 +107,7 @@ class ClusterPoller:
         if snapshot.flaws and not snapshot.nodes:  # unreadable is not the same as empty
             raise ClusterReplyInvalid(f"exo at {where} names no machine that could be read")
         if self._is_doubtful(door, snapshot):
-            raise ClusterReplyInvalid(f"exo at {where} has just started and knows no other yet")
+            raise ClusterReplyInvalid(f"exo at {where} does not count itself in; is it starting?")
         self._misses = 0
         self.doors[door.url] = self.doors[door.url].answered()
         self.watch = self.watch.heard(snapshot, where, self._clock())
