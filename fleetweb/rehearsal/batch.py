@@ -42,8 +42,6 @@ class Batch:
 
     def caller_left(self, job: Job) -> None:
         """The task is Cancelled at once; the runner only notices after a while."""
-        if job.orphaned or job not in self.jobs:
-            return
         self._stage.state.task_status_updated(job.task_id, "Cancelled")
         self._stage.crew.start(self._stop_soon(job))
 
@@ -57,7 +55,8 @@ class Batch:
         """The runner is gone and takes everybody's request with it."""
         for job in tuple(self.jobs):
             job.tell(Failed(message))
-            self._stage.state.task_deleted(job.task_id)
+            if self._stage.state.task_status(job.task_id) != "Cancelled":
+                self._stage.state.task_deleted(job.task_id)
             self._drop(job)
 
     def close(self) -> None:

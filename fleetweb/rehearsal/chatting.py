@@ -1,17 +1,16 @@
 """`POST /v1/chat/completions` and `/v1/cancel`: exo's stream, event by event."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from .asking import Ask, ask_from
 from .engine import Engine
 from .faults import Fault, FaultKind
-from .generation import Closed, Failed, Job, Piece, Prefill, Said, Stats, Token
+from .generation import Closed, Failed, Job, Piece, Said, Stats, Token
 from .state import encode
+from .telling import Teller
 from .validation import check_chat
 from .wire import Exchange
 from .world import Call, World
@@ -26,8 +25,6 @@ STREAM_HEAD = {
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 
-Json = dict[str, Any]
-
 
 @dataclass(slots=True)
 class Talk:
@@ -38,7 +35,7 @@ class Talk:
     engine: Engine
     job: Job
     broken: Fault | None
-    created: int = field(default_factory=lambda: int(time.time()))
+    teller: Teller
     tokens_sent: int = 0
 
     @property
@@ -47,7 +44,7 @@ class Talk:
 
     def leave(self) -> None:
         """The caller hung up, or is sent away."""
-        self.world.cluster.cancelled(self.engine, self.job)
+        self.engine.caller_left(self.job)
 
 
 async def chat(call: Call) -> None:
@@ -66,7 +63,9 @@ async def chat(call: Call) -> None:
 def _begin(call: Call, engine: Engine, ask: Ask) -> Talk:
     mischief = call.world.mischief
     job = call.world.cluster.ask(engine, ask, mischief.manner_for(ask.model))
-    return Talk(call.world, call.exchange, engine, job, mischief.break_for(ask.model))
+    teller = Teller(job, call.world.cluster.stage.rng)
+    broken = mischief.break_for(ask.model)
+    return Talk(call.world, call.exchange, engine, job, broken, teller)
 
 
 async def _talk(talk: Talk) -> None:
@@ -103,7 +102,8 @@ async def _stream(talk: Talk) -> None:
     if talk.broken is None or talk.broken.kind is not FaultKind.EMPTY_ANSWER:
         await talk.exchange.send(KEEP_ALIVE)
         async for piece in _pieces(talk, KEEP_ALIVE_S):
-            await talk.exchange.send(KEEP_ALIVE if piece is None else _event(talk, piece))
+            talk.tokens_sent += isinstance(piece, Token)
+            await talk.exchange.send(KEEP_ALIVE if piece is None else talk.teller.event(piece))
             if isinstance(piece, Stats | Failed):
                 await talk.exchange.send(DONE)
     await _part(talk)
@@ -118,7 +118,7 @@ async def _collect(talk: Talk) -> None:
             if isinstance(piece, Token):
                 said.append(piece)
             elif isinstance(piece, Stats):
-                await talk.exchange.send(encode(_completion(talk, said)))
+                await talk.exchange.send(encode(talk.teller.completion(said)))
     await _part(talk)
 
 
@@ -150,69 +150,3 @@ async def _next_piece(talk: Talk, patience_s: float | None) -> Piece | None:
             return await talk.job.pieces.get()
     except TimeoutError:
         return None
-
-
-def _event(talk: Talk, piece: Said) -> bytes:
-    match piece:
-        case Prefill(processed, total):
-            model = talk.job.ask.model
-            chunk = {"model": model, "processed_tokens": processed, "total_tokens": total}
-            return _comment("prefill_progress", {"PrefillProgressChunk": chunk})
-        case Token():
-            talk.tokens_sent += 1
-            return b"data: " + encode(_chunk(talk, piece)) + b"\n\n"
-        case Stats(document):
-            return _comment("generation_stats", document)
-        case Failed(message):
-            error = {"message": message, "type": "InternalServerError", "code": 500}
-            return b"data: " + encode({"error": error}) + b"\n\n"
-
-
-def _comment(name: str, document: Json) -> bytes:
-    return f": {name} ".encode() + encode(document) + b"\n\n"
-
-
-def _chunk(talk: Talk, token: Token) -> Json:
-    said = "reasoning_content" if token.thinking else "content"
-    choice: Json = {"index": 0, "delta": {"role": "assistant", said: token.text}}
-    if talk.job.ask.logprobs:
-        choice["logprobs"] = {"content": [_logprob(talk, token.text)]}
-    if token.finish_reason:
-        choice["finish_reason"] = token.finish_reason
-    chunk = _envelope(talk, choice)
-    return chunk | {"usage": token.usage} if token.usage else chunk
-
-
-def _logprob(talk: Talk, text: str) -> Json:
-    rng = talk.world.cluster.stage.rng
-    chosen = -rng.expovariate(2)
-    others = [(text, chosen), (" or", chosen - 1.5), (" and", chosen - 2.5), (" so", chosen - 3.5)]
-    return {
-        "token": text,
-        "logprob": chosen,
-        "top_logprobs": [
-            {"token": other, "logprob": logprob, "bytes": list(other.encode())}
-            for other, logprob in others[: talk.job.ask.top_logprobs]
-        ],
-    }
-
-
-def _completion(talk: Talk, said: list[Token]) -> Json:
-    message: Json = {
-        "role": "assistant",
-        "content": "".join(token.text for token in said if not token.thinking),
-    }
-    if thought := "".join(token.text for token in said if token.thinking):
-        message["reasoning_content"] = thought
-    choice = {"index": 0, "message": message, "finish_reason": said[-1].finish_reason}
-    return _envelope(talk, choice) | {"usage": said[-1].usage}
-
-
-def _envelope(talk: Talk, choice: Json) -> Json:
-    return {
-        "id": talk.job.command_id,
-        "object": "chat.completion",
-        "created": talk.created,
-        "model": talk.job.ask.model,
-        "choices": [choice],
-    }

@@ -23,7 +23,7 @@ class Cluster:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.downloads = Downloads(stage, self._on_disk)
+        self.downloads = Downloads(stage, self._on_disk, self._is_well)
         self.machines: list[Machine] = []
         self.engines: dict[str, Engine] = {}
 
@@ -33,6 +33,10 @@ class Cluster:
     def _on_disk(self, node_id: str, card: Card) -> None:
         if machine := self.machine(node_id):
             machine.models.add(card.id)
+
+    def _is_well(self, node_id: str) -> bool:
+        machine = self.machine(node_id)
+        return machine is not None and machine.is_well
 
     # placing
 
@@ -105,23 +109,6 @@ class Cluster:
         self.stage.state.task_created("TextGeneration", generation_task(engine, job))
         engine.batch.take(job)
         return job
-
-    def cancelled(self, engine: Engine, job: Job) -> None:
-        """The caller hung up: exo tells every runner of the instance."""
-        if job.orphaned or job.muted or job not in engine.batch.jobs:
-            return
-        engine.batch.caller_left(job)
-        for runner_id in engine.runner_ids:
-            self.stage.state.task_created("CancelTask", self._cancel_task(engine, job, runner_id))
-
-    def _cancel_task(self, engine: Engine, job: Job, runner_id: str) -> Json:
-        return {
-            "taskId": new_id(self.stage.rng),
-            "taskStatus": "Complete",
-            "instanceId": engine.instance.id,
-            "cancelledTaskId": job.task_id,
-            "runnerId": runner_id,
-        }
 
     def find(self, command_id: str) -> tuple[Engine, Job] | None:
         """The request that a stream's `id` names, while it is in hand."""

@@ -20,8 +20,13 @@ ABSURD_ETA_MS = 9_223_372_036_854  # what exo estimates before the first byte
 class Downloads:
     """Every download under way, by node and model."""
 
-    def __init__(self, stage: Stage, on_disk: Callable[[str, Card], None]) -> None:
-        self._stage, self._on_disk = stage, on_disk
+    def __init__(
+        self,
+        stage: Stage,
+        on_disk: Callable[[str, Card], None],
+        is_well: Callable[[str], bool],
+    ) -> None:
+        self._stage, self._on_disk, self._is_well = stage, on_disk, is_well
         self._underway: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def start(self, node_id: str, card: Card) -> asyncio.Task[None]:
@@ -70,8 +75,8 @@ class Downloads:
             took_s = self._stage.clock.elapsed_s - began_s
             self._put(node_id, card, shelf.ongoing(node_id, card, progress(card, done, took_s)))
             await self._stage.clock.sleep(BEAT_S)
-            rate = WIRE_BYTES_PER_S * self._stage.rng.uniform(0.8, 1.1)
-            done += int(rate * BEAT_S)
+            if self._is_well(node_id):
+                done += int(WIRE_BYTES_PER_S * self._stage.rng.uniform(0.8, 1.1) * BEAT_S)
         self._underway.pop((node_id, card.id), None)
         self._put(node_id, card, shelf.completed(node_id, card))
         self._on_disk(node_id, card)

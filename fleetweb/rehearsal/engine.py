@@ -1,13 +1,15 @@
 """One instance's life: its runners come up, work, fail, come up again, and shut down."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from .asking import Ask
 from .batch import Batch
 from .downloads import Downloads
+from .generation import Job
 from .pace import READ_BYTES_PER_S
-from .placement import Instance, new_id
+from .placement import Instance
+from .records import Records, traceback_of
 from .stage import Stage
 
 APPEARS_WITHIN_S = (1.5, 5.0)  # until a placed instance has its first `runners` entry
@@ -28,6 +30,7 @@ class Engine:
     ) -> None:
         self.instance = instance
         card = instance.card
+        self._records = Records(stage, instance)
         self.batch = Batch(stage, card, self._running, self._free, self._crashed)
         self.starts = 0
         self._loaded = {shard.node_id: 0.0 for shard in instance.shards}
@@ -41,10 +44,6 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         return self.batch.producing > 0
-
-    @property
-    def runner_ids(self) -> tuple[str, ...]:
-        return tuple(shard.runner_id for shard in self.instance.shards)
 
     def memory_on(self, node_id: str) -> int:
         """The bytes its weights hold there now."""
@@ -64,7 +63,7 @@ class Engine:
         """Be there at once, as if it had been loaded long ago."""
         self._create_runners()
         for kind in ("LoadModel", "StartWarmup"):
-            self._complete(self._task(kind))
+            self._records.complete(self._records.tasks(kind))
         self._loaded = dict.fromkeys(self._loaded, 1.0)
         self._become_ready()
 
@@ -73,20 +72,28 @@ class Engine:
         self.batch.ready.clear()
         self._stop_life()
         self.batch.fail(reason)
-        self._status("RunnerFailed", errorMessage=message or traceback_of(reason), diagnostics=[])
-        self._task_for_each("Shutdown", "Pending")
+        self._records.status(
+            "RunnerFailed", errorMessage=message or traceback_of(reason), diagnostics=[]
+        )
+        self._records.shutdown()
         self._loaded = dict.fromkeys(self._loaded, 0.0)
         if self.starts >= MOST_STARTS:
             self._on_given_up(self)
         else:
             self._life = self._stage.crew.start(self._come_back())
 
+    def caller_left(self, job: Job) -> None:
+        """A caller hung up: unless it was done already, the task is Cancelled at once."""
+        if job in self.batch.jobs and not job.orphaned and not job.muted:
+            self.batch.caller_left(job)
+            self._records.cancel(job.task_id)
+
     def shut_down(self) -> None:
         """The instance was deleted; its runners stay in /state for ever."""
         self._stop_life()
         self.batch.close()
-        self._task_for_each("Shutdown", "Pending")
-        self._status("RunnerShuttingDown")
+        self._records.shutdown()
+        self._records.status("RunnerShuttingDown")
         self._loaded = dict.fromkeys(self._loaded, 0.0)
 
     def vanish(self) -> None:
@@ -105,7 +112,7 @@ class Engine:
             self._life = None
 
     async def _come_back(self) -> None:
-        await self._stage.clock.sleep(RESTARTS_AFTER_S)
+        await self._spend(RESTARTS_AFTER_S)
         self._create_runners()
         await self._come_up()
 
@@ -113,12 +120,12 @@ class Engine:
         self.starts += 1
         for shard in self.instance.shards:
             bound = self.instance.bound(shard)
-            self._complete([self._new_task("CreateRunner", boundInstance=bound)])
+            self._records.complete([self._records.new_task("CreateRunner", boundInstance=bound)])
 
     async def _come_up(self) -> None:
         appears_s = self._stage.rng.uniform(*APPEARS_WITHIN_S)
         if not self._on_disk():
-            await self._stage.clock.sleep(appears_s)
+            await self._spend(appears_s)
             await self._fetch()
             appears_s = 0.5
         if len(self.instance.shards) > 1:
@@ -128,112 +135,68 @@ class Engine:
         await self._warm_up()
         self._become_ready()
 
+    async def _spend(self, seconds: float) -> None:
+        """Nothing goes on while a machine that it needs is silent."""
+        await self._stage.clock.sleep(seconds)
+        await self.batch.flowing.wait()
+
     def _on_disk(self) -> bool:
         has = self._stage.state.shelf.has
         return all(has(node_id, self.model_id) for node_id in self.instance.node_ids)
 
     async def _fetch(self) -> None:
         """Runners wait in Idle while their model downloads; the task stays Running for ever."""
-        self._status("RunnerIdle")
+        self._records.status("RunnerIdle")
         for shard in self.instance.shards:
             if not self._stage.state.shelf.has(shard.node_id, self.model_id):
                 metadata = self.instance.metadata(shard)
-                self._new_task("DownloadModel", "Running", shardMetadata=metadata)
+                self._records.new_task("DownloadModel", "Running", shardMetadata=metadata)
         await self._downloads.fetch(self.instance.card, self.instance.node_ids)
 
     async def _connect(self, appears_s: float) -> None:
-        tasks = self._task("ConnectToGroup")
-        await self._stage.clock.sleep(appears_s)
+        tasks = self._records.tasks("ConnectToGroup")
+        await self._spend(appears_s)
         for status in ("RunnerIdle", "RunnerConnecting", "RunnerConnected"):
-            self._status(status)
-            await self._stage.clock.sleep(0.7)
-        self._complete(tasks)
+            self._records.status(status)
+            await self._spend(0.7)
+        self._records.complete(tasks)
 
     async def _load(self, appears_s: float) -> None:
-        tasks = self._task("LoadModel")
-        await self._stage.clock.sleep(appears_s)
-        self._set_tasks(tasks, "Running")
+        tasks = self._records.tasks("LoadModel")
+        await self._spend(appears_s)
+        self._records.run(tasks)
         most = max(shard.layers for shard in self.instance.shards)
         heaviest = max(self.instance.bytes_of(shard) for shard in self.instance.shards)
         for step in range(most):
             self._show_layers(step / most)
-            await self._stage.clock.sleep(heaviest / READ_BYTES_PER_S / most)
+            await self._spend(heaviest / READ_BYTES_PER_S / most)
         self._loaded = dict.fromkeys(self._loaded, 1.0)
-        self._complete(tasks)
-        self._status("RunnerLoaded")
-        await self._stage.clock.sleep(0.3)
+        self._records.complete(tasks)
+        self._records.status("RunnerLoaded")
+        await self._spend(0.3)
 
     def _show_layers(self, share: float) -> None:
         for shard in self.instance.shards:
             self._loaded[shard.node_id] = share
-            self._stage.state.runner_status_updated(
-                shard.runner_id,
-                "RunnerLoading",
-                layersLoaded=int(shard.layers * share),
-                totalLayers=shard.layers,
-            )
+            self._records.loading(shard, int(shard.layers * share))
 
     async def _warm_up(self) -> None:
-        tasks = self._task("StartWarmup", "Running")
-        self._status("RunnerWarmingUp")
-        await self._stage.clock.sleep(self.instance.card.pace.warm_up_s)
-        self._complete(tasks)
+        tasks = self._records.tasks("StartWarmup", "Running")
+        self._records.status("RunnerWarmingUp")
+        await self._spend(self.instance.card.pace.warm_up_s)
+        self._records.complete(tasks)
 
     def _become_ready(self) -> None:
         self._free()
         self.batch.ready.set()
 
     def _running(self) -> None:
-        self._status("RunnerRunning")
+        self._records.status("RunnerRunning")
 
     def _free(self) -> None:
         """Ready again, unless it stopped working because it failed or is gone."""
-        if self._is_up():
-            self._status("RunnerReady", prefillServerPort=None)
-
-    def _is_up(self) -> bool:
-        known: Mapping[str, object] = self._stage.state.instances
-        failed = any(
-            "RunnerFailed" in self._stage.state.runners.get(runner_id, {})
-            for runner_id in self.runner_ids
-        )
-        return self.instance.id in known and not failed
+        if self._records.is_placed and not self._records.has_failed:
+            self._records.status("RunnerReady", prefillServerPort=None)
 
     def _crashed(self, ask: Ask) -> None:
         self.fail(ARTIFICIAL if ask.messages else "list index out of range")
-
-    def _status(self, status: str, **details: object) -> None:
-        for runner_id in self.runner_ids:
-            self._stage.state.runner_status_updated(runner_id, status, **details)
-
-    def _task(self, kind: str, status: str = "Pending") -> list[str]:
-        return [self._new_task(kind, status) for _ in self.instance.shards]
-
-    def _task_for_each(self, kind: str, status: str) -> None:
-        for runner_id in self.runner_ids:
-            self._new_task(kind, status, runnerId=runner_id)
-
-    def _new_task(self, kind: str, status: str = "Pending", **rest: object) -> str:
-        task_id = new_id(self._stage.rng)
-        known = {"taskId": task_id, "taskStatus": status, "instanceId": self.instance.id}
-        self._stage.state.task_created(kind, known | rest)
-        return task_id
-
-    def _complete(self, tasks: list[str]) -> None:
-        self._set_tasks(tasks, "Complete")
-
-    def _set_tasks(self, tasks: list[str], status: str) -> None:
-        for task_id in tasks:
-            self._stage.state.task_status_updated(task_id, status)
-
-
-def traceback_of(reason: str) -> str:
-    """What `RunnerFailed.errorMessage` looks like: a Python traceback with paths in it."""
-    return (
-        f"Terminated (exitcode=1\nRunner error: Exception: {reason}\n"
-        "Traceback (most recent call last):\n"
-        '  File "/Users/exo/exo/src/exo/worker/runner/bootstrap.py", line 89, in entrypoint\n'
-        "    runner.main()\n"
-        "    ~~~~~~~~~~~^^\n"
-        f"Exception: {reason}\n)"
-    )

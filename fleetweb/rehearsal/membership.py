@@ -107,12 +107,12 @@ class Membership:
             self._thaw()
         if fading := self._fading.pop(machine, None):
             fading.cancel()
-        self.stage.crew.start(self._return(machine))
+        self.stage.crew.start(self._return(machine, machine.id))
 
-    async def _return(self, machine: Machine) -> None:
+    async def _return(self, machine: Machine, node_id: str) -> None:
         await self.stage.clock.sleep(RETURNS_AFTER_S)
         await self._thawed()
-        if machine.is_well:
+        if machine.is_well and machine.id == node_id:
             self._join(machine)
             self.elect()
             self.cluster.let_flow()
@@ -121,13 +121,15 @@ class Membership:
         """exo was started anew: a new id, and at first only itself to see."""
         machine.id = new_node_id(self.stage.rng)
         machine.view = View.ALONE
-        self.stage.crew.start(self._find_the_others(machine))
+        self.stage.crew.start(self._find_the_others(machine, machine.id))
 
-    async def _find_the_others(self, machine: Machine) -> None:
+    async def _find_the_others(self, machine: Machine, node_id: str) -> None:
         await self.stage.clock.sleep(ALONE_S)
         machine.view = View.EMPTY
         await self.stage.clock.sleep(EMPTY_S)
         await self._thawed()
+        if not machine.is_up or machine.id != node_id:
+            return  # killed again before it was through
         machine.view = View.SHARED
         if self.master is None or not self.master.is_well:
             self.master = machine
@@ -187,7 +189,8 @@ class Membership:
         here = [m for m in self.cluster.machines if m.is_well and m.view is View.SHARED]
         self.master = next(iter(here), None)
         for machine in here:
-            self._join(machine)
+            if machine.is_well:
+                self._join(machine)
             await clock.sleep(REJOIN_S / len(here))
 
     # what one machine shows

@@ -91,9 +91,8 @@ async def delete_instance(call: Call, instance_id: str) -> None:
 
 async def get_placement(call: Call) -> None:
     """Where a model would go."""
-    query = call.query
-    card = CATALOGUE.get(query.get("model_id", ""))
-    plan = call.world.cluster.plan(card, int(query.get("min_nodes", "1"))) if card else None
+    card = CATALOGUE.get(call.query.get("model_id", ""))
+    plan = call.world.cluster.plan(card, int(call.number("min_nodes", 1))) if card else None
     if plan is None:
         message = "No cycles found with sufficient memory"
         await call.refuse(HTTPStatus.BAD_REQUEST, message)
@@ -131,8 +130,8 @@ def _previews(call: Call, card: Card, wanted: list[str]) -> list[Json]:
 
 async def await_instance(call: Call) -> None:
     """A stream that ends once the model has an instance, loaded or not."""
-    query = call.query
-    model_id, patience_s = query.get("model_id", ""), float(query.get("timeout_seconds", "0"))
+    model_id = call.query.get("model_id", "")
+    patience_s = call.number("timeout_seconds", 0)
     await call.exchange.begin(200, STREAM_HEAD)
     await call.exchange.send(KEEP_ALIVE)
     said = await _wait_for(call, model_id, patience_s)

@@ -11,7 +11,7 @@ from .membership import Membership
 from .mischief import Mischief
 from .placement import new_id
 from .state import ClusterState
-from .validation import read_object
+from .validation import UnreadableError, problem, read_object
 from .wire import Exchange
 
 
@@ -51,6 +51,15 @@ class Call:
         """The body as a JSON object. Raises UnreadableError."""
         request = self.exchange.request
         return read_object(request.body, request.headers.get("content-type", ""))
+
+    def number(self, name: str, default: float) -> float:
+        """A number of the query. Raises UnreadableError."""
+        try:
+            return float(self.query.get(name, default))
+        except ValueError as error:
+            msg = "Input should be a valid number, unable to parse string as a number"
+            said = problem("float_parsing", [], msg, self.query[name]) | {"loc": ["query", name]}
+            raise UnreadableError([said]) from error
 
     async def reply(self, body: object) -> None:
         await self.exchange.reply(200, body)

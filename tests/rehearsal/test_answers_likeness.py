@@ -197,6 +197,12 @@ async def test_awaiting_ends_once_the_instance_is_there(caller: Caller) -> None:
     assert '{"type":"ready","instance":{"MlxRingInstance"' in answer.text
 
 
+async def test_query_that_is_no_number_is_refused(caller: Caller) -> None:
+    answer = await caller.get(f"/instance/await?model_id={SMALL}&timeout_seconds=soon")
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "timeout_seconds"]
+
+
 async def test_every_origin_may_do_everything(caller: Caller) -> None:
     url = caller.door().url
     headers = {
