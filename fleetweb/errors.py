@@ -10,7 +10,8 @@
     │   ├── ProviderRefused      the caller's own mistake, or a key that is not accepted
     │   └── ProviderReplyInvalid cut short, empty or malformed
     └── RoutingError             nothing was left to send a request to
-        ├── NoCandidate
+        ├── NoCandidate      nothing there could serve it now
+        │   └── ModelUnknown nobody knows the model by that name
         └── AllFailed
 
 Messages say what happened, to what, and what to do; they are shown to people as they are.
@@ -74,6 +75,10 @@ class RoutingError(FleetError):
 
 class NoCandidate(RoutingError):
     """Nothing is configured, loaded or free that could serve the request."""
+
+
+class ModelUnknown(NoCandidate):
+    """No model is known by the name that was asked for."""
 
 
 class AllFailed(RoutingError):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from ..errors import ConfigError, NoCandidate
+from ..errors import ConfigError, ModelUnknown, NoCandidate
 from .words import listing, short_model
 
 AUTO = "auto"
@@ -70,7 +70,7 @@ def resolve(
         return _behind(alias, ids, loaded)
     found = found or _by_last_part(name, ids)
     if not found:
-        raise NoCandidate(_unknown(name, ids, known))
+        raise ModelUnknown(_unknown(name, ids, known))
     return _the_one(name, found, loaded)
 
 

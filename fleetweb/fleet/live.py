@@ -4,6 +4,7 @@ It lives in the cache: in this process's memory, or in Redis when several share 
 previews of prompts, so it is kept nowhere else and forgotten soon after nobody renews it.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,4 +25,10 @@ async def publish(presence: FleetPresence) -> None:
 async def current() -> FleetPresence | None:
     """The newest presence, None while nobody has looked yet."""
     encoded = await cache.aget(KEY)
-    return None if encoded is None else _decoder.decode(encoded)
+    return None if encoded is None else _decoded(encoded)
+
+
+@lru_cache(maxsize=1)
+def _decoded(encoded: bytes) -> FleetPresence:
+    """Between two beats everybody asks for the same one."""
+    return _decoder.decode(encoded)

@@ -23,6 +23,7 @@ class Caller:
 
     name: str
     key_id: int | None = None
+    has_limits: bool = False
     reach: Reach = Reach.ANY
     strategy: LoadBalanceStrategy | None = None
     skips_cache: bool = False

@@ -8,6 +8,7 @@ import msgspec
 from ...errors import (
     AllFailed,
     FleetError,
+    ModelUnknown,
     NoCandidate,
     ProviderError,
     ProviderRefused,
@@ -79,8 +80,10 @@ def _classified(error: FleetError) -> tuple[int, str, str | None]:
             return 502, SERVER_ERROR, "provider_refused"
         case ProviderUnavailable(status=429):
             return 429, RATE_LIMIT, "rate_limit_exceeded"
-        case ProviderUnavailable(status=404) | NoCandidate():
+        case ProviderUnavailable(status=404) | ModelUnknown():
             return 404, INVALID_REQUEST, "model_not_found"
+        case NoCandidate():
+            return 503, SERVER_ERROR, "no_candidate"
         case ProviderReplyInvalid():
             return 502, SERVER_ERROR, "reply_invalid"
         case ProviderUnavailable():

@@ -20,6 +20,7 @@ from fleetweb.errors import ClusterError
 from fleetweb.fleet import roster
 from fleetweb.fleet.poller import Poller
 from fleetweb.fleet.worker import host as host_poller
+from fleetweb.gateway.running import close_gateway
 from fleetweb.rehearsal import Rehearsal
 from fleetweb.upstream import http
 from fleetweb.upstream.exo import Exo
@@ -74,6 +75,7 @@ async def _watching(
     """The poller at work, on the owner's exo or on a rehearsal of one."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(http.aclose)
+        stack.push_async_callback(close_gateway)
         if not rehearse:
             urls = urls or list(settings.FLEETWEB_EXO_URLS) or await _local_exo()
         rehearsing = rehearse or not urls

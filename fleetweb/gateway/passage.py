@@ -1,0 +1,254 @@
+"""One request on its way through the gateway: what is known of it, measured as it goes."""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.utils import timezone
+
+from fleetweb.core.balancing import RouteResult
+from fleetweb.core.chat import ChatRequest, Chunk, Usage
+from fleetweb.core.snapshot import PREVIEW_CHARS
+from fleetweb.core.streams import Answered, Outcome, Stage, Stream
+
+from .caller import Caller
+
+RATE_OVER_S: Final = 5.0
+
+
+def new_id() -> str:
+    """An id that sorts by time: requests of a day lie together in the index."""
+    return f"req_{time.time_ns():x}{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one provider. `error` is None for the one that answered."""
+
+    provider: str
+    model: str
+    endpoint: str
+    node: str | None
+    at: datetime
+    took_ms: float
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Marks:
+    """When what happened, in seconds since the request was asked; None for what has not."""
+
+    admitted: float | None = None
+    loaded: float | None = None
+    first_token: float | None = None
+    answering: float | None = None
+    last_token: float | None = None
+    longest_gap: float | None = None
+    ended: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Passage:
+    """Mutable, and one task's own: only that which answers the request writes to it.
+
+    `changed` is called whenever something shows that others may want to see.
+    """
+
+    request: ChatRequest
+    caller: Caller
+    changed: Callable[["Passage"], None]
+    id: str = field(default_factory=new_id)
+    asked_at: datetime = field(default_factory=timezone.now)
+    outcome: Outcome = Outcome.WAITING
+    stage: Stage = Stage.WAITING
+    stage_since: datetime = field(default_factory=timezone.now)
+    model_id: str = ""
+    provider: str = ""
+    cluster: str | None = None
+    node: str | None = None
+    nodes: tuple[str, ...] = ()
+    command_id: str | None = None
+    route: RouteResult | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    cached: bool = False
+    position: int | None = None
+    expected_wait_s: float | None = None
+    done: int | None = None
+    total: int | None = None
+    tokens: int = 0
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    cost_usd: Decimal | None = None
+    error: str = ""
+    has_spoken: bool = False  # the caller has been given a token: nobody else may answer now
+    marks: Marks = field(default_factory=Marks)
+    ended_at: datetime | None = None
+    _began: float = field(default_factory=time.monotonic)
+    _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since anything came, or since the present stage began."""
+        if self._arrivals:
+            return time.monotonic() - self._arrivals[-1]
+        return (timezone.now() - self.stage_since).total_seconds()
+
+    def enter(self, stage: Stage) -> None:
+        if stage is not self.stage:
+            self.stage, self.stage_since = stage, timezone.now()
+            self.done = self.total = None
+        self.changed(self)
+
+    def queued(self, position: int, expected_wait_s: float | None) -> None:
+        self.position, self.expected_wait_s = position, expected_wait_s
+        self.changed(self)
+
+    def admitted(self) -> None:
+        self.position = self.expected_wait_s = None
+        self.outcome = Outcome.RUNNING
+        self.marks.admitted = self.elapsed_s
+
+    def progress(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        self.changed(self)
+
+    def heard(self, chunk: Chunk) -> None:
+        """Take the measure of a piece of the answer."""
+        now = time.monotonic()
+        if chunk.progress is not None:
+            self._arrivals.append(now)
+            self.progress(chunk.progress.done_tokens, chunk.progress.total_tokens)
+        if chunk.id:
+            self.command_id = chunk.id
+        self.usage = chunk.usage or self.usage
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        if chunk.has_output:
+            self._token(now, Stage.THINKING if chunk.reasoning else Stage.ANSWERING)
+
+    def _token(self, now: float, stage: Stage) -> None:
+        at, marks = now - self._began, self.marks
+        if marks.first_token is None:
+            marks.first_token = at
+        elif marks.last_token is not None:
+            marks.longest_gap = max(marks.longest_gap or 0.0, at - marks.last_token)
+        if stage is Stage.ANSWERING and marks.answering is None:
+            marks.answering = at
+        marks.last_token = at
+        self.tokens += 1
+        self._arrivals.append(now)
+        self.enter(stage)
+
+    def follows(self, leader: "Passage") -> None:
+        """It shares the answer that `leader` gets."""
+        self.cached = True
+        self.model_id, self.provider = leader.model_id, leader.provider
+        self.cluster, self.node, self.route = leader.cluster, leader.node, leader.route
+
+    def ended(self, outcome: Outcome, error: str = "") -> None:
+        self.outcome, self.error = outcome, error
+        self.ended_at, self.marks.ended = timezone.now(), self.elapsed_s
+        self.changed(self)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """How fast it comes now; over the whole answer once it is over."""
+        marks = self.marks
+        if marks.ended is not None:
+            return _rate(self.completion_tokens, marks.first_token, marks.last_token)
+        now = time.monotonic()
+        recent = [at for at in self._arrivals if now - at <= RATE_OVER_S]
+        if len(recent) < 2:
+            return None
+        return (len(recent) - 1) / max(now - recent[0], 1e-3)
+
+    @property
+    def completion_tokens(self) -> int | None:
+        """As the provider counted, else the pieces that came; None before any came."""
+        if self.usage is not None:
+            return self.usage.completion_tokens
+        return self.tokens or None
+
+    def stream(self) -> Stream:
+        """How it looks to everybody else while it goes on."""
+        last = self._arrivals[-1] if self.tokens else None
+        return Stream(
+            id=self.id,
+            caller=self.caller.name,
+            stage=self.stage,
+            asked_at=self.asked_at,
+            stage_since=self.stage_since,
+            model_id=self.model_id or self.request.model,
+            provider=self.provider or "exo",
+            cluster=self.cluster,
+            node=self.node,
+            command_id=self.command_id,
+            preview=preview_of(self.request),
+            position=self.position,
+            expected_wait_s=self.expected_wait_s,
+            done=self.done,
+            total=self.total,
+            tokens=self.tokens,
+            tokens_per_s=_rounded(self.tokens_per_s),
+            said_at=None if last is None else self._at(last),
+        )
+
+    def answered(self) -> Answered:
+        """How it looks once it is over."""
+        return Answered(
+            id=self.id,
+            caller=self.caller.name,
+            outcome=self.outcome,
+            asked_at=self.asked_at,
+            ended_at=self.ended_at or timezone.now(),
+            model_id=self.model_id or self.request.model,
+            provider=self.provider or None,
+            node=self.node,
+            cached=self.cached,
+            ttft_ms=milliseconds(self.marks.first_token),
+            latency_ms=milliseconds(self.marks.ended),
+            completion_tokens=self.completion_tokens,
+            tokens_per_s=_rounded(self.tokens_per_s),
+            cost_usd=None if self.cost_usd is None else str(self.cost_usd),
+        )
+
+    def _at(self, monotonic: float) -> datetime:
+        return timezone.now() - timedelta(seconds=time.monotonic() - monotonic)
+
+
+def preview_of(request: ChatRequest) -> str | None:
+    """The first 60 characters of what the user said last, on one line; for the owner only."""
+    for message in reversed(request.messages):
+        if message.get("role") == "user":
+            text = " ".join(_text_of(message.get("content")).split())
+            return text if len(text) <= PREVIEW_CHARS else f"{text[: PREVIEW_CHARS - 1]}…"
+    return None
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def _rate(tokens: int | None, first: float | None, last: float | None) -> float | None:
+    if not tokens or tokens < 2 or first is None or last is None or last <= first:
+        return None
+    return (tokens - 1) / (last - first)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
