@@ -26,6 +26,7 @@ def discreet(presence: FleetPresence) -> FleetPresence:
         sentence=sentence,
         nodes=tuple(replace(n, load=discreet_load(n.load)) for n in presence.nodes),
         work=tuple(replace(work, preview=None) for work in presence.work),
+        streams=tuple(replace(stream, preview=None) for stream in presence.streams),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from fleetweb.core.discretion import SOMEBODYS, discreet, discreet_load
 from fleetweb.core.presence import CognitiveLoad, CognitiveState, FleetPresence, NodePresence, Work
 from fleetweb.core.roster import Role
+from fleetweb.core.streams import Stage, Stream
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 TASK = "plan a garden for my aunt Zuleika"
@@ -17,7 +18,8 @@ WORKING = CognitiveLoad(
 def fleet(load: CognitiveLoad, sentence: str) -> FleetPresence:
     king = NodePresence("king", Role.KING, load, since=NOW)
     work = Work("t1", "home", "i1", ("king",), NOW, preview=TASK)
-    return FleetPresence(NOW, sentence, load.state, 0.6, (king,), work=(work,))
+    stream = Stream("r1", "owner", Stage.THINKING, NOW, NOW, "a-model", preview=TASK)
+    return FleetPresence(NOW, sentence, load.state, 0.6, (king,), work=(work,), streams=(stream,))
 
 
 def test_a_load_keeps_its_state_and_loses_the_task():

@@ -1,5 +1,6 @@
 """JSON for programs."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,9 +10,15 @@ from django.views.decorators.http import require_safe
 
 from fleetweb.core.discretion import discreet
 from fleetweb.core.inference import nobody_yet
-from fleetweb.core.presence import CognitiveState, FleetPresence, NodePresence
+from fleetweb.core.presence import (
+    ClusterPresence,
+    CognitiveState,
+    FleetPresence,
+    NodePresence,
+)
 from fleetweb.fleet import live
 from fleetweb.fleet.topology import loaded_models, topology
+from fleetweb.upstream.http import shown
 
 from ..access.owner import is_owner
 
@@ -41,7 +48,7 @@ def _presence(seen: FleetPresence) -> dict[str, Any]:
         "nodes": [_node(node) for node in seen.nodes],
         "available_models": status.loaded_models,
         "cognitive_state": seen.state,
-        "clusters": seen.clusters,
+        "clusters": [_cluster(cluster) for cluster in seen.clusters],
         "work": seen.work,
         "rehearsal": seen.rehearsal,
         "sequence": seen.sequence,
@@ -74,6 +81,11 @@ def _node(node: NodePresence) -> dict[str, Any]:
         "temperature_c": exo.temperature_c if exo else None,
         "power_w": exo.power_w if exo else None,
     }
+
+
+def _cluster(seen: ClusterPresence) -> ClusterPresence:
+    """Its doors without the passwords their addresses may hold."""
+    return replace(seen, doors=tuple(replace(door, url=shown(door.url)) for door in seen.doors))
 
 
 def _json(body: Any) -> HttpResponse:
