@@ -73,14 +73,15 @@ def renew(tarball: Path) -> None:
 def _read(archive: tarfile.TarFile, member: str) -> bytes:
     found = archive.extractfile(f"package/{member}")
     if found is None:
-        sys.exit(f"{archive.name} has no {member}.")
+        sys.exit(f"The tarball has no {member}.")
     return found.read()
 
 
 def _sprite(package: Package, drawn: dict[str, str]) -> str:
     """One SVG of symbols. Their strokes are left to the style sheet of whoever uses them."""
     symbols = (_symbol(icon, svg) for icon, svg in drawn.items())
-    notice = f"<!-- {package['name']} {package['version']}, {package['license']} licence: see LICENSE -->"
+    origin = f"{package['name']} {package['version']}"
+    notice = f"<!-- {origin}, {package['license']} licence: see LICENSE -->"
     return "\n".join(['<svg xmlns="http://www.w3.org/2000/svg">', notice, *symbols, "</svg>", ""])
 
 
@@ -100,7 +101,7 @@ def _write(package: Package, member: str, name: str, content: bytes) -> None:
 
 
 def _record(name: str, member: str, digest: str) -> None:
-    """Put `digest` behind `member` in the manifest, which stays as its authors wrote it otherwise."""
+    """Put `digest` behind `member` in the manifest, and leave the rest of it as it is."""
     head, mark, tail = MANIFEST.read_text().partition(f'name = "{name}"')
     key = "sha512" if member == "sprite" else f'"{member}"'
     tail = re.sub(rf'(?m)^{re.escape(key)} = ".*"$', f'{key} = "{digest}"', tail, count=1)
