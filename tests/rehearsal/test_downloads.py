@@ -7,7 +7,7 @@ from fleetweb.rehearsal import Fault, FaultKind, Rehearsal
 from .asking import Caller, statuses
 from .waiting import until
 
-MODEL = "mlx-community/Qwen2.5-14B-Instruct-4bit"
+MODEL = "mlx-community/Llama-3.2-3B-Instruct-4bit"
 
 
 async def entry(caller: Caller, node_id: str) -> tuple[str, Any]:

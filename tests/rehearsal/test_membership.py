@@ -7,7 +7,7 @@ import httpx2 as httpx
 
 from fleetweb.rehearsal import LARGE, SMALL, Fault, FaultKind, Rehearsal
 
-from .asking import Caller, prompt, said
+from .asking import Caller, prompt, said, statuses
 from .waiting import until
 
 
@@ -138,6 +138,40 @@ async def test_work_is_held_up_while_a_machine_hangs_and_goes_on_after(
     hung.resume()
     await listening
     assert heard[-1] == "data: [DONE]"
+
+
+async def test_loading_is_held_up_while_a_machine_hangs(fleet: Rehearsal, caller: Caller) -> None:
+    await fleet.place(LARGE, nodes=["soldier1", "soldier2"], ready=False)
+    hung = fleet.node("soldier2")
+    hung.hang()
+    await until(lambda: dropped(caller, hung.id))  # half a minute: it would be ready by now
+    assert "RunnerReady" not in statuses(await caller.state(), LARGE)
+
+
+async def test_machine_killed_twice_does_not_join_from_the_grave(
+    fleet: Rehearsal, caller: Caller
+) -> None:
+    worker = fleet.node("soldier3")
+    first = worker.id
+    await worker.restart()
+    second = worker.id
+    await worker.kill()
+    await until(lambda: dropped(caller, first))
+    identities = (await caller.get("/state/nodeIdentities")).json()
+    assert second not in identities
+
+
+async def test_machine_that_hangs_and_is_then_killed_comes_back_new(
+    fleet: Rehearsal, caller: Caller
+) -> None:
+    worker = fleet.node("soldier3")
+    worker.hang()
+    asking = asyncio.create_task(caller.get("/state", "soldier3"))
+    await until(lambda: worker.state_requests)
+    await worker.restart()
+    (outcome,) = await asyncio.gather(asking, return_exceptions=True)
+    assert isinstance(outcome, httpx.TransportError)
+    await until(lambda: present(caller, worker.id))
 
 
 async def test_restarted_worker_has_a_new_id_shows_itself_then_nothing_then_all(

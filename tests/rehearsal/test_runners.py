@@ -37,17 +37,17 @@ async def test_layers_rise_from_nothing_to_one_less_than_all(
     fleet: Rehearsal, caller: Caller
 ) -> None:
     seen: list[tuple[int, int]] = []
-    await fleet.place(FRONTIER, nodes=["king"], ready=False)
+    await fleet.place(LARGE, nodes=["soldier1", "soldier2"], ready=False)
 
     async def ready() -> bool:
-        if (now := await layers(caller, FRONTIER)) and now not in seen:
+        if (now := await layers(caller, LARGE)) and now not in seen:
             seen.append(now)
-        return await all_at(caller, FRONTIER, "RunnerReady")
+        return await all_at(caller, LARGE, "RunnerReady")
 
     await until(ready)
     assert seen == sorted(seen)
-    assert {total for _, total in seen} == {61}
-    assert all(0 <= loaded < 61 for loaded, _ in seen)
+    assert {total for _, total in seen} == {47}
+    assert all(0 <= loaded < 47 for loaded, _ in seen)
     assert len(seen) > 10
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from fleetweb.rehearsal import FRONTIER, LARGE, MEDIUM, SMALL, Fault, FaultKind, Rehearsal
+from fleetweb.rehearsal import LARGE, MEDIUM, SMALL, Fault, FaultKind, Rehearsal
 from tests.recordings import RECORDINGS, load, needs_recordings
 
 from .asking import Caller, prompt, statuses
@@ -83,8 +83,8 @@ async def test_model_that_came_up_on_two_nodes_leaves_the_tasks_exo_leaves(
 
 
 async def test_loading_is_built_like_exos(fleet: Rehearsal, caller: Caller) -> None:
-    await fleet.place(FRONTIER, nodes=["king"], ready=False)
-    state = await until(lambda: is_at(caller, FRONTIER, "RunnerLoading"))
+    await fleet.place(LARGE, nodes=["soldier1"], ready=False)
+    state = await until(lambda: is_at(caller, LARGE, "RunnerLoading"))
     loading = [s for s in timeline("slow-placing-state-every-100ms.json") if shows(s, "Loading")]
     assert loading
     assert_alike(state, *loading)
