@@ -1,12 +1,14 @@
 """Whether a stream has begun to repeat itself without end.
 
 Two watchers share the work. `_Periods` sees exact cycles of 1 to 176 units (about 80 words), in
-which numbers may count up or down. `_Recurrence` sees cycles that are only nearly the same: a stretch
-in which almost nothing is new for the third time, fillers aside.
+which numbers may count up or down. `_Recurrence` sees cycles that are only nearly the same: a
+stretch in which, fillers aside, almost everything comes for the third time.
 """
 
+import re
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .lexing import Kind, Lexeme
 
@@ -31,7 +33,10 @@ _FORMAL_SIGNS = frozenset("{}()[];=<>|\\`$")
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What goes round. `words` are those of one turn; `start_char` is where the first turn began."""
+    """What goes round. `words` are those of one turn; `start_char` is where the turns began.
+
+    Where it is not `exact`, there is no one turn to count: `words` is 0 and `repeats` the least.
+    """
 
     words: int
     repeats: int
@@ -133,7 +138,7 @@ def _bare_chars(turns: list[list[Lexeme]]) -> int:
 
 
 def _counter_step(turns: list[list[Lexeme]]) -> int | None:
-    """0 where all numbers stay, 1 or -1 where those that change count so; None where they say more."""
+    """0 where all numbers stay, 1 or -1 where some count so; None where they say more."""
     steps = set()
     for slot in zip(*turns, strict=True):
         if slot[0].kind is Kind.NUMBER and len({unit.text for unit in slot}) > 1:
@@ -144,20 +149,23 @@ def _counter_step(turns: list[list[Lexeme]]) -> int | None:
 
 
 def _steps(slot: tuple[Lexeme, ...]) -> set[int]:
-    values = [int(unit.text) if unit.text.isascii() and unit.text.isdigit() else None for unit in slot]
-    pairs = zip(values, values[1:], strict=False)
-    return {0 if a is None or b is None else b - a for a, b in pairs}
+    values = [_whole(unit) for unit in slot]
+    return {0 if a is None or b is None else b - a for a, b in pairwise(values)}
+
+
+def _whole(unit: Lexeme) -> int | None:
+    text = unit.text
+    return int(text) if unit.kind is Kind.NUMBER and text.isascii() and text.isdigit() else None
 
 
 def _counts_towards_an_end(turns: list[list[Lexeme]]) -> bool:
     """Whether a fixed number beside the counter is its goal, as in "file 3 of 8"."""
-    last, before = turns[-1], turns[-2]
-    counters = [int(a.text) for a, b in zip(last, before, strict=True) if a.text != b.text]
-    fixed = [
-        int(a.text)
-        for a, b in zip(last, before, strict=True)
-        if a.text == b.text and a.kind is Kind.NUMBER and a.text.isascii() and a.text.isdigit()
+    values = [
+        (_whole(now), now.text != before.text)
+        for now, before in zip(turns[-1], turns[-2], strict=True)
     ]
+    counters = [value for value, changes in values if value is not None and changes]
+    fixed = [value for value, changes in values if value is not None and not changes]
     return any(goal >= counter for goal in fixed for counter in counters)
 
 
@@ -172,6 +180,10 @@ def _weight(unit: Lexeme) -> float:
     return 0.6 if unit.kind is Kind.HAN else 0.0
 
 
+def _says_something(unit: Lexeme) -> bool:
+    return unit.kind is Kind.HAN or len(unit.text) > 1
+
+
 class _Recurrence:
     """Counts how many of the latest three-word stretches have occurred twice before."""
 
@@ -184,7 +196,8 @@ class _Recurrence:
         self._words: deque[Lexeme] = deque(maxlen=3)
         self._seen: Counter[tuple[str, ...]] = Counter()
         self._order: deque[tuple[str, ...]] = deque()
-        self._window: deque[tuple[bool, int]] = deque(maxlen=self._WINDOW)
+        self._window: deque[tuple[bool, int]] = deque()
+        self._familiar = 0  # how many of the window are known
 
     def feed(self, unit: Lexeme) -> None:
         if unit.kind >= Kind.SIGN or unit.text in _FILLERS:
@@ -192,15 +205,18 @@ class _Recurrence:
         self._words.append(unit)
         if len(self._words) < 3:
             return
-        stretch = tuple(word.text for word in self._words)
-        if sum(len(text) > 1 or text >= "\u3400" for text in stretch) > 1:
-            self._window.append((self._seen[stretch] >= 2, unit.start))
-            self._judge()
+        first, second, third = self._words
+        stretch = (first.text, second.text, third.text)
+        if _says_something(first) + _says_something(second) + _says_something(third) > 1:
+            self._slide(self._seen[stretch] >= 2, unit.start)
         self._remember(stretch)
 
-    def _judge(self) -> None:
-        familiar = sum(known for known, _ in self._window)
-        if familiar < self._FAMILIAR:
+    def _slide(self, known: bool, start: int) -> None:
+        self._window.append((known, start))
+        self._familiar += known
+        if len(self._window) > self._WINDOW:
+            self._familiar -= self._window.popleft()[0]
+        if self._familiar < self._FAMILIAR:
             self.cycle = None
         elif self.cycle is None:
             self.cycle = Cycle(0, _REPEATS, self._window[0][1], exact=False)
@@ -216,5 +232,15 @@ class _Recurrence:
 
 
 _FILLERS = frozenset(
-    ["so", "yes", "no", "ok", "okay", "well", "hmm", "hm", "oh", "right", "wait", "then", "now", "again", "really", "indeed", "just", "also", "still", "but", "and", "actually", "maybe", "perhaps", "anyway", "therefore", "thus", "sure", "yeah", "also", "ja", "nein", "gut", "nun", "dann", "wirklich", "doch", "noch", "aber", "und", "wohl", "tatsächlich", "jetzt", "sí", "no", "bien", "pues", "entonces", "bueno", "vale", "ahora", "realmente", "y", "pero", "oui", "non", "bon", "donc", "alors", "bien", "vraiment", "encore", "et", "mais", "嗯", "好", "那", "就", "也", "是", "的", "了", "吧", "啊"]
+    re.findall(
+        r"\S+",
+        """
+        so yes no ok okay well hmm hm oh right wait then now again really indeed just also still but
+        and actually maybe perhaps anyway therefore thus sure yeah
+        ja nein gut nun dann wirklich doch noch aber und wohl tatsächlich jetzt
+        sí bien pues entonces bueno vale ahora realmente y pero
+        oui non bon donc alors vraiment encore et mais
+        嗯 好 那 就 也 是 的 了 吧 啊
+        """,
+    )
 )

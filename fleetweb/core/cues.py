@@ -1,7 +1,7 @@
 """What words may point to: two thousand turns of phrase in five languages, in some thirty groups.
 
-A cue decides nothing. The groups are only what `doubt.py` weighs, together with what was said before.
-The phrases are in `cues.json`, by group and language; one that ends in `*` is the beginning of a word.
+A cue decides nothing: the groups are only what `doubt.py` weighs, with what was said before. They
+are in `cues.json`, by group and language; a phrase that ends in `*` is the beginning of a word.
 """
 
 import json

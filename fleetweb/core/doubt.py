@@ -2,8 +2,8 @@
 
 A small logistic model weighs what the words of a passage point to (`cues.py`) against what was
 written before: whether its numbers and words are old ones meeting again, whether the thinker speaks
-of its own claims or of somebody else's, and whether repair or confirmation follows. It was trained by
-`tests/listening/train.py` on the streams kept beside that script.
+of its own claims or of somebody else's. It was trained by `tests/listening/train.py` on the streams
+kept beside that script.
 """
 
 import json
@@ -89,6 +89,12 @@ def _signs(passage: Passage) -> Features:
     return {name: value for name, value in found.items() if value}
 
 
+def _carried_over(found: Features) -> Features:
+    """What the next passage is told of this one: a revisit often follows on a contradiction."""
+    kept = ("denial", "claim", "returns")
+    return {f"before:{name}": 0.5 for name in found if name.startswith("head:") or name in kept}
+
+
 def _echoes(passage: Passage, past: Past) -> Features:
     numbers = {unit.text for unit in passage.units if unit.kind is Kind.NUMBER}
     known = sum(past.knows_number(number) for number in numbers)
@@ -103,7 +109,7 @@ def _echoes(passage: Passage, past: Past) -> Features:
 
 
 def _setting(past: Past) -> Features:
-    """What kind of stream this is: its first passage, a proof, talk about others' contradictions."""
+    """What kind of stream this is: just begun, a proof, talk of other people's claims."""
     found = {
         "first": float(past.passages == 0),
         "second": float(past.passages == 1),
@@ -167,7 +173,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Weights by feature for each of the two questions, and from which likelihood on a label is shown.
+    """Weights by feature for two questions, and from which likelihood on a label is shown.
 
     A label that was not precise enough when the model was trained has a bound above 1: never shown.
     """
@@ -190,6 +196,7 @@ class Doubt:
     def __init__(self, model: Model, prompt: str = "") -> None:
         self._model = model
         self._past = Past()
+        self._before: Features = {}
         if prompt:
             self._past.learn(Lexer().finish(prompt))
 
@@ -206,8 +213,9 @@ class Doubt:
         """The features of `passage`, which then belongs to the past."""
         groups = cues(passage.units)
         found = features(passage, self._past, groups)
+        before, self._before = self._before, _carried_over(found)
         self._past.add(passage, (group for _, group in groups))
-        return found
+        return found | before
 
 
 def at_least(count: int, likelihoods: Iterable[float]) -> float:

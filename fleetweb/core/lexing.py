@@ -10,11 +10,11 @@ class Kind(IntEnum):
     HAN = 2  # one Chinese character: Chinese writes no spaces, so each stands for itself
     NUMBER = 3
     SIGN = 4
-    BREAK = 5  # one or more line ends
+    BREAK = 5  # a line end
 
 
 class Lexeme(NamedTuple):
-    """One unit of text, in lower case. `start` counts characters from the beginning of the stream."""
+    """One unit of text, in lower case; `start` is its first character's place in the stream."""
 
     kind: Kind
     text: str
@@ -26,8 +26,8 @@ class Lexeme(NamedTuple):
 _LEXEME = re.compile(
     r"(?P<HAN>[\u3400-\u9fff])"
     r"|(?P<WORD>(?:[^\W\d_\u3400-\u9fff]|['’](?=[^\W\d_])){1,24})"
-    r"|(?P<NUMBER>\d{1,24}(?:[.,:]\d{1,12})*)"
-    r"|(?P<BREAK>\n\s*)"
+    r"|(?P<NUMBER>\d{1,24}(?:[.,:]\d{1,12}){0,3})"
+    r"|(?P<BREAK>\n)"
     r"|(?P<SIGN>[^\w\s]|_)"
 )
 _KINDS = {kind.name: kind for kind in Kind}
@@ -43,15 +43,17 @@ class Lexer:
     def feed(self, text: str) -> list[Lexeme]:
         """The units that `text` completes. The last one waits: the next piece may lengthen it."""
         self._rest += text
+        if self._rest.isspace() and "\n" not in self._rest:
+            self._offset += len(self._rest)
+            self._rest = ""
         matches = list(_LEXEME.finditer(self._rest))
-        if not matches:
+        # The last unit may grow, and a sign of two parts ("don'" + "t", "3," + "5") may join two.
+        settled = len(self._rest) - 2
+        complete = [match for match in matches[:-1] if match.end() <= settled]
+        if not complete:
             return []
-        complete = matches[:-1]
-        # A lookahead of one character ("don'" + "t", "3," + "5") can change the last two units.
-        while complete and self._undecided(complete[-1].end()):
-            complete.pop()
-        cut = complete[-1].end() if complete else 0
         lexemes = [self._lexeme(match) for match in complete]
+        cut = complete[-1].end()
         self._rest = self._rest[cut:]
         self._offset += cut
         return lexemes
@@ -64,10 +66,7 @@ class Lexer:
         self._rest = ""
         return lexemes
 
-    def _undecided(self, end: int) -> bool:
-        return len(self._rest) - end < 2
-
     def _lexeme(self, match: re.Match[str]) -> Lexeme:
         text = match.group().replace("’", "'").lower()
         kind = _KINDS[match.lastgroup or "SIGN"]
-        return Lexeme(kind, "\n" if kind is Kind.BREAK else text, self._offset + match.start())
+        return Lexeme(kind, text, self._offset + match.start())

@@ -1,4 +1,4 @@
-"""What a token stream reveals about the model that writes it: its phase, its doubt, its loops, its silence."""
+"""What a token stream reveals about the model that writes it: phase, doubt, loops, silence."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Listener:
         self._phase = Phase.WAITING
         self._heard_at = started_at
         self._own_longest_s = 0.0
-        self._ended: list[Gap] = []
+        self._ended: deque[Gap] = deque(maxlen=_RATE_PIECES)
         self._rate: deque[tuple[float, float]] = deque(maxlen=_RATE_PIECES)
         self._read: tuple[int, int] | None = None
         self._reader = Reader(prompt)
@@ -103,7 +103,6 @@ class Listener:
         if self._heard_at is not None and self._phase is not Phase.DONE:
             gap_s = max(0.0, at - self._heard_at)
             self._ended.append(Gap(self._phase, gap_s, self._prompt_tokens))
-            del self._ended[:-_RATE_PIECES]
             self._own_longest_s = max(self._own_longest_s, gap_s)
         if phase is not self._phase:
             self._own_longest_s = 0.0

@@ -1,10 +1,10 @@
 """Our own labelled streams, as the training script, the bench and the tests read them.
 
-The files in `streams/` are plain text. `# domain` opens a stream (`; hard` marks one that talks about
-contradiction, doubt or repetition without being in it); every line is a segment. A segment begins with
-`C| ` where the thinker runs into a contradiction, with `R| ` where it goes over settled work again,
-with `L9| ` where it is repeated nine times, and with `N9,4| ` where it is repeated nine times while
-`{n}` counts up from 4. `⏎` is a line end inside a segment. Everything else is plain.
+The files in `streams/` are plain text. `# domain` opens a stream (`; hard` marks one that talks
+about contradiction, doubt or repetition without being in it); every line is a segment. A segment
+begins with `C| ` where the thinker runs into a contradiction, with `R| ` where it goes over settled
+work again, with `L9| ` where it is repeated nine times, and with `N9,4| ` where it is repeated nine
+times while `{n}` counts up from 4. `⏎` is a line end inside a segment. All else is plain.
 """
 
 import re
