@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from . import words
+from .evidence import Evidence
 from .presence import (
     CognitiveLoad,
     CognitiveState,
     Condition,
-    Evidence,
     FleetPresence,
     NodePresence,
 )

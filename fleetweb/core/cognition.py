@@ -7,11 +7,12 @@ needs the owner most comes first, except that work in hand goes before learning 
 from collections.abc import Callable, Iterator, Sequence
 
 from . import words
+from .evidence import Evidence
+from .hearing import circling, grappling, paused, reading, resolving, silent
 from .intensity import HARD_WORK, effort
-from .presence import CognitiveLoad, CognitiveState, Condition, Evidence
+from .presence import CognitiveLoad, CognitiveState, Condition
 from .sight import WAKING_PHASES, Sight, is_quiet
 from .snapshot import Instance, RunnerPhase, Shard
-from .streams import Stage
 from .watch import QUIET_AFTER
 
 # How much a machine is asked to do while no request is in hand (compare intensity.effort).
@@ -88,27 +89,6 @@ def _held_up(sight: Sight) -> CognitiveLoad | None:
                     sentence=words.held_up(name, part, trouble),
                 )
     return None
-
-
-def _reading(sight: Sight) -> CognitiveLoad | None:
-    """Every request here is still being read: nobody has been told a word."""
-    heard = sight.heard
-    unheard = sum(len(tasks) for _, tasks in sight.in_hand) - len(heard)
-    if not heard or unheard > 0 or any(s.stage is not Stage.READING for s in heard):
-        return None
-    slowest = max(heard, key=lambda stream: stream.total or 0)
-    return CognitiveLoad(
-        sight.intensity(effort(len(heard))),
-        CognitiveState.READING,
-        current_task=slowest.preview,
-        estimated_completion_pct=_percent(slowest.done, slowest.total),
-        evidence=(
-            Evidence("prompt_tokens_read", slowest.done, slowest.total, "stream"),
-            Evidence("requests_in_hand", len(heard), source="stream"),
-            *sight.vitals(),
-        ),
-        sentence=words.reading(slowest.done, slowest.total),
-    )
 
 
 def _processing(sight: Sight) -> CognitiveLoad | None:
@@ -194,7 +174,12 @@ RULES: tuple[Rule, ...] = (
     _quiet,
     _stumbled,
     _held_up,
-    _reading,
+    silent,
+    circling,
+    resolving,
+    grappling,
+    paused,
+    reading,
     _processing,
     _learning,
     _waking,

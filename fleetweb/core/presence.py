@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .evidence import Evidence
 from .roster import Role
 from .snapshot import Download, ExoNode, RunnerPhase
 from .streams import Answered, Stream
@@ -57,21 +58,6 @@ class Condition(StrEnum):
     REELECTED = "reelected"  # an election has just emptied it: everything placed is gone
     UNREACHABLE = "unreachable"  # no usable answer at any door
     INVALID = "invalid"  # something answers, but not as exo does
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One measured fact behind a sentence.
-
-    `signal` names it with its unit (`last_heard_s`, `layers_loaded`, `gpu_usage`…), `baseline` is
-    what it is held against, None where there is none; `source` is `exo`, `poll`, `stream` or
-    `config`.
-    """
-
-    signal: str
-    value: float | int | str | bool | None
-    baseline: float | int | str | None = None
-    source: str = "exo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from functools import cache
 from .circling import Circling, Cycle
 from .cues import turns
 from .doubt import Doubt, Judgement, Model, at_least, load_model
+from .evidence import Evidence
 from .lexing import Lexeme, Lexer
 from .passages import Passage, Passages
-from .presence import Evidence
 
 REVISITS = 3  # from so many on, thinking is called recursive
 _REVISITS_WITHIN = 4000  # characters; what counts is the rate

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from .evidence import Evidence
 from .intensity import signals, weigh
-from .presence import Condition, Evidence
+from .presence import Condition
 from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task, TaskStatus
 from .streams import SENT, Stream
 from .watch import QUIET_AFTER, ClusterWatch

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .evidence import Evidence
+
 
 class Stage(StrEnum):
     """How far a request is."""
@@ -56,6 +58,15 @@ class Stream:
     tokens: int = 0
     tokens_per_s: float | None = None
     said_at: datetime | None = None  # when its last piece came
+    contradiction: bool = False  # what its text shows now
+    recursive: bool = False
+    circling: bool = False
+    silent: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+    def shown(self, signal: str) -> Evidence | None:
+        """The measured fact called `signal` behind what it shows."""
+        return next((fact for fact in self.evidence if fact.signal == signal), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,36 @@ def reading(done: int | None, total: int | None) -> str:
     return f"Reading your prompt: {100 * done // total} % of {total:,} tokens."
 
 
+def paused(total: int | None) -> str:
+    """`total` tokens are in the prompt that everybody waits for."""
+    prompt = f"{total:,}-token prompt" if total else "prompt"
+    return f"Waiting while another {prompt} is read."
+
+
+def grappling(task: str | None) -> str:
+    return f"Grappling with contradiction in: {task or 'a request'}"
+
+
+def resolving(task: str | None) -> str:
+    return f"Deep recursive thinking: {task or 'a request'}"
+
+
+def circling(cycle_words: object, repeats: object) -> str:
+    if not cycle_words or not repeats:
+        return "Going in circles."
+    words = "the same word" if cycle_words == 1 else f"the same {cycle_words} words"
+    return f"Going in circles: {words}, {repeats} times."
+
+
+def silent(gap_s: float | None, longest_s: float | None) -> str:
+    if gap_s is None:
+        return "Silent. It may be stuck."
+    if longest_s is None:
+        return f"Silent for {duration(gap_s)}. It may be stuck."
+    longest = duration(longest_s)
+    return f"Silent for {duration(gap_s)}; its longest silence here was {longest}. It may be stuck."
+
+
 def processing(task: str | None, others: int, *, hard: bool) -> str:
     opening = "Working hard" if hard else "Processing"
     more = f", and {others} more" if others else ""

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from fleetweb.core.balancing import RouteResult
 from fleetweb.core.chat import ChatRequest, Chunk, Usage
+from fleetweb.core.listening import Listener
 from fleetweb.core.snapshot import PREVIEW_CHARS
-from fleetweb.core.streams import Answered, Outcome, Stage, Stream
+from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
 from .caller import Caller
 
@@ -87,6 +88,7 @@ class Passage:
     error: str = ""
     has_spoken: bool = False  # the caller has been given a token: nobody else may answer now
     marks: Marks = field(default_factory=Marks)
+    listener: Listener = field(default_factory=Listener)
     ended_at: datetime | None = None
     _began: float = field(default_factory=time.monotonic)
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
@@ -126,13 +128,17 @@ class Passage:
         now = time.monotonic()
         if chunk.progress is not None:
             self._arrivals.append(now)
-            self.progress(chunk.progress.done_tokens, chunk.progress.total_tokens)
+            done, total = chunk.progress.done_tokens, chunk.progress.total_tokens
+            self.listener.progress(done, total, now)
+            self.progress(done, total)
         if chunk.id:
             self.command_id = chunk.id
         self.usage = chunk.usage or self.usage
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.has_output:
             self._token(now, Stage.THINKING if chunk.reasoning else Stage.ANSWERING)
+            self.listener.feed(chunk.reasoning, now, thinking=True)
+            self.listener.feed(chunk.content, now)
 
     def _token(self, now: float, stage: Stage) -> None:
         at, marks = now - self._began, self.marks
@@ -180,6 +186,8 @@ class Passage:
     def stream(self) -> Stream:
         """How it looks to everybody else while it goes on."""
         last = self._arrivals[-1] if self.tokens else None
+        signals = self.listener.signals(time.monotonic())
+        is_sent = self.stage in SENT
         return Stream(
             id=self.id,
             caller=self.caller.name,
@@ -199,6 +207,11 @@ class Passage:
             tokens=self.tokens,
             tokens_per_s=_rounded(self.tokens_per_s),
             said_at=None if last is None else self._at(last),
+            contradiction=signals.contradiction,
+            recursive=signals.recursive,
+            circling=signals.circling,
+            silent=signals.silent and is_sent,
+            evidence=signals.evidence,
         )
 
     def answered(self) -> Answered:

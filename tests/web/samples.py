@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
 
+from fleetweb.core.evidence import Evidence
 from fleetweb.core.presence import (
     ClusterPresence,
     CognitiveLoad,
     CognitiveState,
     Condition,
-    Evidence,
     FleetPresence,
     NodePresence,
     ShardShare,

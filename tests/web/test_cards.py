@@ -5,7 +5,8 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from fleetweb.core.presence import CognitiveState, Evidence, ShardShare, Span
+from fleetweb.core.evidence import Evidence
+from fleetweb.core.presence import CognitiveState, ShardShare, Span
 from fleetweb.core.snapshot import RunnerPhase
 from fleetweb.web.cards import RoomCard, figures, room
 from fleetweb.web.cards.evidence import row

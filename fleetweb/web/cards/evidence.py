@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fleetweb.core import words
-from fleetweb.core.presence import Evidence
+from fleetweb.core.evidence import Evidence
 
 from . import figures
 
