@@ -32,6 +32,7 @@ from fleetweb.core.sse import Comment, Event, SseParser
 from fleetweb.errors import (
     AllFailed,
     FleetError,
+    ModelUnknown,
     NoCandidate,
     ProviderRefused,
     ProviderReplyInvalid,
@@ -348,7 +349,8 @@ def test_models_keep_what_is_told_of_them() -> None:
         (ProviderUnavailable("x", status=404), 404, "invalid_request_error", "model_not_found"),
         (ProviderUnavailable("x", status=429), 429, "rate_limit_error", "rate_limit_exceeded"),
         (ProviderReplyInvalid("x"), 502, "server_error", "reply_invalid"),
-        (NoCandidate("x"), 404, "invalid_request_error", "model_not_found"),
+        (ModelUnknown("x"), 404, "invalid_request_error", "model_not_found"),
+        (NoCandidate("x"), 503, "server_error", "no_candidate"),
         (
             AllFailed("x", (ProviderUnavailable("y"), ProviderReplyInvalid("z"))),
             502,
