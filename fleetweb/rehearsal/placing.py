@@ -1,4 +1,7 @@
-"""exo's endpoints for instances and downloads: what goes where, and what comes to disk."""
+"""exo's endpoints for instances and downloads: what goes where, and what comes to disk.
+
+Download answers are camelCase, all others snake_case. Source: exo, src/exo/api/types/api.py.
+"""
 
 import asyncio
 from functools import partial
@@ -161,7 +164,7 @@ async def start_download(call: Call) -> None:
     card = _card_in(metadata)
     if call.world.cluster.machine(node_id) and card:
         call.world.cluster.downloads.start(node_id, card)
-    await call.reply({"command_id": call.world.new_id()})
+    await call.reply({"commandId": call.world.new_id()})
 
 
 async def cancel_download(call: Call) -> None:
@@ -170,7 +173,7 @@ async def cancel_download(call: Call) -> None:
     card = CATALOGUE.get(_either(body, "model_id", "modelId"))
     if card and call.world.state.shelf.is_fetching(node_id, card.id):
         call.world.cluster.downloads.cancel(node_id, card)
-    await call.reply({"command_id": call.world.new_id()})
+    await call.reply({"commandId": call.world.new_id()})
 
 
 async def delete_download(call: Call, node_id: str, model_id: str) -> None:
@@ -180,7 +183,7 @@ async def delete_download(call: Call, node_id: str, model_id: str) -> None:
         owner.models.discard(card.id)
         call.world.state.shelf.put(node_id, card, shelf.pending(node_id, card))
         call.world.state.applied()
-    await call.reply({"command_id": call.world.new_id()})
+    await call.reply({"commandId": call.world.new_id()})
 
 
 def _either(body: Json, snake: str, camel: str) -> Any:

@@ -74,8 +74,11 @@ def _ask(cluster: Cluster, model_id: str, rng: random.Random) -> None:
     if engine is None:
         return
     context = "Here is what was said before. " * rng.choice((1, 20, 300))
-    message = {"role": "user", "content": f"{context}{rng.choice(_PROMPTS)}"}
-    ask = Ask(model=model_id, messages=(message,), stream=True, max_tokens=MOST_TOKENS)
+    messages = (
+        {"role": "system", "content": context},
+        {"role": "user", "content": rng.choice(_PROMPTS)},
+    )
+    ask = Ask(model=model_id, messages=messages, stream=True, max_tokens=MOST_TOKENS)
     cluster.stage.crew.start(_listen(cluster, engine, ask, rng.choice(_MANNERS)))
 
 

@@ -28,7 +28,7 @@ async def start(caller: Caller, node_id: str) -> None:
     _, inner = await entry(caller, node_id)
     body = {"target_node_id": node_id, "shard_metadata": inner["shardMetadata"]}
     answer = await caller.post("/download/start", body)
-    assert set(answer.json()) == {"command_id"}
+    assert set(answer.json()) == {"commandId"}  # camelCase here, unlike other commands
 
 
 async def test_download_goes_from_pending_to_completed(fleet: Rehearsal, caller: Caller) -> None:
