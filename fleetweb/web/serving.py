@@ -19,6 +19,7 @@ from fleetweb.errors import ConfigError
 from .consumers import PresenceConsumer
 
 STREAMS_FINISH_WITHIN_S: Final = 10.0
+_ADVICE: Final = " Choose another with --host and --port; port 0 is any that is free."
 
 
 def serve(
@@ -44,7 +45,7 @@ def serve(
     finally:
         _end(loop)
     if server.trouble:
-        raise ConfigError(f"Can't listen on {host}, port {port}: {server.trouble}.")
+        raise ConfigError(f"Can't listen on {host}, port {port}: {server.trouble}.{_ADVICE}")
 
 
 class _Server(Server):
@@ -73,7 +74,8 @@ class _Server(Server):
         self.ready(port.getHost().port)
 
     def listen_error(self, failure: Any) -> None:
-        self.trouble = failure.getErrorMessage()
+        error = getattr(failure.value, "socketError", failure.value)  # Twisted wraps the cause
+        self.trouble = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         self.stop()
 
     def kill_all_applications(self) -> None:

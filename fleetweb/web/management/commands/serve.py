@@ -12,11 +12,12 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from fleetweb import env
-from fleetweb.errors import ClusterError
+from fleetweb.errors import ClusterError, ConfigError
 from fleetweb.fleet import roster
 from fleetweb.fleet.poller import Poller
 from fleetweb.fleet.worker import host as host_poller
@@ -26,6 +27,7 @@ from fleetweb.upstream import http
 from fleetweb.upstream.exo import Exo
 
 FOUND_WITHIN_S = 1.0
+LAST_PORT = 65535
 ANY_HOST = ("0.0.0.0", "::", "")  # noqa: S104  recognised, not chosen
 
 
@@ -34,7 +36,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0: any free")
         parser.add_argument(
             "--exo",
             action="append",
@@ -49,6 +51,8 @@ class Command(BaseCommand):
         # Only now: importing it installs a Twisted reactor.
         from fleetweb.web.serving import serve
 
+        if not 0 <= options["port"] <= LAST_PORT:
+            raise ConfigError(f"--port is {options['port']}: it wants 0 to {LAST_PORT}.")
         urls = [env.checked_url("--exo", url) for url in options["exo"]]
         if options["rehearsal"] and urls:
             self.stderr.write("--rehearsal is given, so --exo is not used.")
@@ -102,10 +106,17 @@ async def _local_exo() -> list[str]:
 
 def _migrate() -> None:
     """Bring the database up to date; asking first is ten times cheaper than doing nothing."""
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
-    connection.close()
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", interactive=False, verbosity=0)
+        connection.close()
+    except DatabaseTrouble as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"The database can't be used: {said}. It is the one that DATABASE_URL names, or else"
+            " the SQLite file in FLEETWEB_DATA."
+        ) from error
 
 
 def _answer_to(host: str) -> None:
