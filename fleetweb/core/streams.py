@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .evidence import Evidence
+from .forecast import Forecast
 
 
 class Stage(StrEnum):
@@ -63,6 +64,7 @@ class Stream:
     circling: bool = False
     silent: bool = False
     evidence: tuple[Evidence, ...] = ()
+    forecast: Forecast | None = None  # counted from `asked_at`
 
     def shown(self, signal: str) -> Evidence | None:
         """The measured fact called `signal` behind what it shows."""

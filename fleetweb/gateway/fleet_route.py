@@ -1,6 +1,7 @@
 """A request's way through the fleet: its model, its turn, its door, if need be the next door."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from typing import Final
 
@@ -11,12 +12,14 @@ from fleetweb.core.candidates import Door
 from fleetweb.core.chat import ChatRequest, Chunk, estimate_prompt_tokens
 from fleetweb.core.latency import prompt_bucket
 from fleetweb.core.naming import Alias, resolve
+from fleetweb.core.silence import Gaps
 from fleetweb.core.streams import Stage
 from fleetweb.errors import ModelUnknown, NoCandidate, ProviderError
 from fleetweb.fleet import live
 from fleetweb.upstream.providers import Provider, ProviderConfig, make_provider
 
 from .catalogue import Catalogue
+from .experience import Experience
 from .leash import Leash
 from .loading import Loader
 from .passage import Attempt, Passage
@@ -33,13 +36,16 @@ class FleetRoute:
     def __init__(
         self,
         router: ModelRouter,
+        in_hand: Callable[[], Collection[Passage]],
         aliases: tuple[Alias, ...],
         strategy: LoadBalanceStrategy,
         *,
         load_on_demand: bool,
     ) -> None:
         self.catalogue = Catalogue()
+        self.experience = Experience()
         self._router = router
+        self._in_hand = in_hand
         self._aliases = aliases
         self._strategy = strategy
         self._load_on_demand = load_on_demand
@@ -70,6 +76,15 @@ class FleetRoute:
                 given_up = passage.has_spoken or not error.retryable or len(tried) >= DOORS_TRIED
                 if given_up or not self._has_another(passage, view, tried):
                     raise
+
+    def learn(self, passage: Passage) -> None:
+        """From an answer that came to its end; one shared or kept teaches nothing new."""
+        if passage.provider != EXO or passage.cached:
+            return
+        passage.listener.finish(time.monotonic())
+        self.experience.learn_gaps(passage.model_id, Gaps.of(passage.listener.ended_gaps()))
+        if run := passage.run():
+            self.experience.learn_run(passage.model_id, passage.cluster or "", run)
 
     async def _model(self, name: str, view: FleetView) -> str:
         """exo's id of what `name` means; the catalogue is asked only for what is not loaded."""
@@ -151,6 +166,9 @@ class FleetRoute:
     async def _load(
         self, route: RouteResult, passage: Passage, view: FleetView, leash: Leash
     ) -> None:
+        passage.outlook = self.experience.outlook(
+            passage.request, passage.model_id, route.cluster or "", ahead=0, needs_loading=True
+        )
         passage.enter(Stage.LOADING)
         began_s = passage.elapsed_s
         size = self.catalogue.sizes().get(passage.model_id, 0)
@@ -164,11 +182,13 @@ class FleetRoute:
                 passage.progress,
             )
         passage.marks.loaded = passage.elapsed_s
-        self._router.learn_load(passage.model_id, (passage.elapsed_s - began_s) * 1000)
+        took_s = passage.elapsed_s - began_s
+        self._router.learn_load(passage.model_id, took_s * 1000)
+        self.experience.learn_load(passage.model_id, route.cluster or "", took_s)
 
     async def _ask(self, door: Door, passage: Passage, leash: Leash) -> AsyncGenerator[Chunk, None]:
         cluster, url = door
-        passage.enter(Stage.READING)
+        self._send(passage, cluster)
         began_s, began_at = passage.elapsed_s, timezone.now()
         error: str | None = None
         source = self._provider(url).stream(passage.request, passage.model_id)
@@ -187,6 +207,16 @@ class FleetRoute:
             passage.attempts.append(
                 Attempt(EXO, passage.model_id, url, passage.node, began_at, took_ms, error)
             )
+
+    def _send(self, passage: Passage, cluster: str) -> None:
+        ahead = sum(
+            other.cluster == cluster and other.model_id == passage.model_id and other is not passage
+            for other in self._in_hand()
+        )
+        outlook = self.experience.outlook(
+            passage.request, passage.model_id, cluster, ahead=ahead, needs_loading=False
+        )
+        passage.sent(outlook, self.experience.gaps_of(passage.model_id))
 
     def _learn_ttft(self, cluster: str, passage: Passage, began_s: float) -> None:
         ttft_ms = (passage.elapsed_s - began_s) * 1000

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -13,11 +13,16 @@ from django.utils import timezone
 
 from fleetweb.core.balancing import RouteResult
 from fleetweb.core.chat import ChatRequest, Chunk, Usage
+from fleetweb.core.forecast import Forecast
 from fleetweb.core.listening import Listener
+from fleetweb.core.pace import Run
+from fleetweb.core.progress import Progress
+from fleetweb.core.silence import Gaps
 from fleetweb.core.snapshot import PREVIEW_CHARS
 from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
 from .caller import Caller
+from .experience import Outlook
 
 RATE_OVER_S: Final = 5.0
 
@@ -89,6 +94,8 @@ class Passage:
     has_spoken: bool = False  # the caller has been given a token: nobody else may answer now
     marks: Marks = field(default_factory=Marks)
     listener: Listener = field(default_factory=Listener)
+    outlook: Outlook | None = None
+    sent_s: float | None = None  # when the present attempt began, in seconds since it was asked
     ended_at: datetime | None = None
     _began: float = field(default_factory=time.monotonic)
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
@@ -118,6 +125,14 @@ class Passage:
         self.position = self.expected_wait_s = None
         self.outcome = Outcome.RUNNING
         self.marks.admitted = self.elapsed_s
+
+    def sent(self, outlook: Outlook, gaps: Gaps | None) -> None:
+        """It goes to a machine now; what it may take and what silences are usual is known."""
+        self.outlook, self.sent_s = outlook, self.elapsed_s
+        self.listener = Listener(
+            gaps, prompt_tokens=outlook.ask.prompt_tokens, started_at=time.monotonic()
+        )
+        self.enter(Stage.READING)
 
     def progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -212,6 +227,45 @@ class Passage:
             circling=signals.circling,
             silent=signals.silent and is_sent,
             evidence=signals.evidence,
+            forecast=self.forecast(),
+        )
+
+    def forecast(self) -> Forecast | None:
+        """When its first token and its end may be expected, as it stands now."""
+        if self.outlook is None:
+            return None
+        elapsed_s, marks = self.elapsed_s, self.marks
+        is_reading = self.stage is Stage.READING
+        return self.outlook.forecast(
+            Progress(
+                elapsed_s=elapsed_s,
+                read_tokens=(self.done or 0) if is_reading else 0,
+                total_tokens=(self.total or 0) if is_reading else 0,
+                reading_s=elapsed_s - (self.sent_s or 0.0),
+                written_tokens=self.tokens,
+                writing_s=None if marks.first_token is None else elapsed_s - marks.first_token,
+            )
+        )
+
+    def run(self) -> Run | None:
+        """How the answer went, to be learned from; None where it teaches nothing."""
+        marks, usage = self.marks, self.usage
+        if self.outlook is None or usage is None or self.sent_s is None or not self.tokens:
+            return None
+        if marks.first_token is None or marks.ended is None or self.tokens < 2:
+            return None
+        known = replace(
+            self.outlook.ask,
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            needs_loading=False,
+        )
+        return Run(
+            ask=known,
+            first_token_s=max(0.001, marks.first_token - self.sent_s),
+            total_s=max(0.002, marks.ended - self.sent_s),
+            answer_tokens=usage.completion_tokens,
+            cut=self.finish_reason == "length",
         )
 
     def answered(self) -> Answered:

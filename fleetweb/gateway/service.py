@@ -1,5 +1,6 @@
 """The gateway: cache, then the fleet, then whoever stands in; every request measured and kept."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -51,11 +52,16 @@ class Gateway:
         self.desk = Desk(self.recorder.process)
         self.router = ModelRouter()
         self.fleet = FleetRoute(
-            self.router, config.aliases, config.strategy, load_on_demand=config.load_on_demand
+            self.router,
+            self.desk.passages.values,
+            config.aliases,
+            config.strategy,
+            load_on_demand=config.load_on_demand,
         )
         self.outside = Outside(config.providers, config.aliases, self.router)
         self._lifeline = Lifeline(self.desk)
         self._flights = Flights()
+        self._recalling: asyncio.Task[None] | None = None
         self.recorder.start()
 
     def begin(self, request: ChatRequest, caller: Caller) -> Passage:
@@ -69,6 +75,8 @@ class Gateway:
         """
         leash = self.desk.enter(passage)
         self._lifeline.hold()
+        if self._recalling is None:
+            self._recalling = asyncio.create_task(self.fleet.experience.recall())
         said = Collector() if self._keeps_text(passage) else None
         try:
             await self._write_down(passage)
@@ -86,6 +94,7 @@ class Gateway:
             raise
         else:
             passage.ended(Outcome.OK)
+            self.fleet.learn(passage)
         finally:
             await self._conclude(passage, said)
 
@@ -100,6 +109,9 @@ class Gateway:
             raise
 
     async def close(self) -> None:
+        if self._recalling is not None:
+            self._recalling.cancel()
+            await asyncio.gather(self._recalling, return_exceptions=True)
         await self._lifeline.close()
         await self.desk.close()
         await self.recorder.close()
