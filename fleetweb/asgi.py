@@ -1,4 +1,4 @@
-"""The whole application: pages, sockets, and the poller's channel."""
+"""The whole application: pages, `/v1`, sockets, and the poller's channel."""
 
 import os
 
@@ -12,10 +12,11 @@ from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter  #
 from fleetweb.fleet.worker import CHANNEL, PollerWorker  # noqa: E402
 from fleetweb.web.access.sockets import SocketAccess  # noqa: E402
 from fleetweb.web.routing import websocket_urlpatterns  # noqa: E402
+from fleetweb.web.v1 import beside  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": beside(pages),
         "websocket": SocketAccess(URLRouter(websocket_urlpatterns)),
         "channel": ChannelNameRouter({CHANNEL: PollerWorker.as_asgi()}),
     }

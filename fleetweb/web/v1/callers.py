@@ -1,0 +1,122 @@
+"""Who asks, and what they wish: a Django user and a few headers as the gateway's Caller."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+
+from fleetweb.core.balancing import LoadBalanceStrategy
+from fleetweb.core.openai import InvalidRequest
+from fleetweb.gateway.caller import Caller, Reach
+
+from ..access.sockets import Scope, user_of_scope
+
+FALLBACK: Final = "X-Fleetweb-Fallback"
+STRATEGY: Final = "X-Fleetweb-Strategy"
+# How long a token that was good is believed without asking the database again. A key that is
+# revoked in this process is forgotten at once, one that is revoked in another after so long.
+BELIEVED_FOR_S: Final = 2.0
+BELIEVED_AT_MOST: Final = 1000
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is to the gateway. `key_id` is None for people."""
+
+    name: str
+    key_id: int | None = None
+    has_limits: bool = False
+    local_only: bool = False
+
+
+def identity_of(user: User) -> Identity:
+    """By the key, if `user` is a program's."""
+    key: Any = getattr(user, "api_key", None)
+    if key is None:
+        return Identity(user.get_username())
+    return Identity(key.name, key.pk, key.has_limits, key.local_only)
+
+
+_aside = partial(database_sync_to_async, thread_sensitive=False)
+_believed: dict[tuple[str, str], tuple[float, Identity]] = {}
+
+
+async def who(scope: Scope, headers: Mapping[str, str]) -> Identity | None:
+    """Who asks, None for strangers. Raises nothing."""
+    token = headers.get("authorization")
+    if token is None:
+        return await _asked(scope)
+    credentials = (token, headers.get("host", ""))
+    until, identity = _believed.get(credentials, (0.0, None))
+    if identity is None or time.monotonic() >= until:
+        identity = await _asked(scope)
+        _believe(credentials, identity)
+    return identity
+
+
+async def _asked(scope: Scope) -> Identity | None:
+    user = await user_of_scope(scope)
+    return None if user is None else await _aside(identity_of)(user)
+
+
+def _believe(credentials: tuple[str, str], identity: Identity | None) -> None:
+    _believed.pop(credentials, None)
+    if identity is not None:
+        if len(_believed) >= BELIEVED_AT_MOST:
+            _believed.clear()
+        _believed[credentials] = (time.monotonic() + BELIEVED_FOR_S, identity)
+
+
+def forget(sender: type[Model], **_told: object) -> None:
+    """Users or keys have changed: ask anew who is who."""
+    if sender._meta.label in ("auth.User", "gateway.ApiKey"):
+        _believed.clear()
+
+
+post_save.connect(forget, dispatch_uid="v1-callers-saved")
+post_delete.connect(forget, dispatch_uid="v1-callers-deleted")
+
+
+def caller_of(identity: Identity, headers: Mapping[str, str]) -> Caller:
+    """`identity` with its wishes for this request. Raises InvalidRequest for ones unknown.
+
+    `headers` is asked in lower case. A key that is kept in the house can't wish itself out of it.
+    """
+    reach = _wish(headers, FALLBACK, Reach) or Reach.ANY
+    if identity.local_only and reach is Reach.ANY:
+        reach = Reach.LOCAL
+    return Caller(
+        name=identity.name,
+        key_id=identity.key_id,
+        has_limits=identity.has_limits,
+        reach=reach,
+        strategy=_wish(headers, STRATEGY, LoadBalanceStrategy),
+        skips_cache=_wants_it_fresh(headers.get("cache-control", "")),
+    )
+
+
+def _wish(headers: Mapping[str, str], name: str, words: type[Word]) -> Word | None:
+    value = headers.get(name.lower())
+    if value is None:
+        return None
+    try:
+        return words(value.strip().lower())
+    except ValueError as error:
+        known = ", ".join(words)
+        raise InvalidRequest(
+            f"{name} must be one of {known}.", param=name, code="invalid_header"
+        ) from error
+
+
+def _wants_it_fresh(directives: str) -> bool:
+    given = {directive.strip().lower() for directive in directives.split(",")}
+    return bool(given & {"no-cache", "no-store"})
