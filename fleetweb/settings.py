@@ -168,6 +168,7 @@ WHITENOISE_USE_FINDERS = True
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "fleetweb.web.access.owner.OwnerTokenBackend",
+    "fleetweb.web.access.keys.ApiKeyBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
 LOGIN_URL = "login"

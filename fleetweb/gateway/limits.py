@@ -1,48 +1,89 @@
-"""What a key may use. The database counts, so limits hold across processes."""
+"""What a key may use. The database counts, so limits hold across processes.
 
-from datetime import datetime, timedelta
+The minute is the last sixty seconds, whatever was refused left out: who tries on and on waits no
+longer for it. The day and the month are the calendar's, where the owner lives, and are counted by
+the `ledger`. A limit is looked at when a request comes. What that one will use is not known yet, so
+a key may go beyond its tokens or its money by what it has in hand, and never beyond its requests.
+"""
+
+import math
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.utils import timezone
 
-from fleetweb.errors import ProviderUnavailable
+from fleetweb.core.streams import Outcome
+from fleetweb.errors import ProviderRefused, ProviderUnavailable
 
-from .models import ApiKey, RequestMetric, spent
+from .ledger import day_of, use_since
+from .models import ApiKey, RequestMetric
 
 MINUTE: Final = timedelta(minutes=1)
+DAY: Final = timedelta(days=1)
 
 
 def enter(row: RequestMetric, key_id: int, now: datetime) -> None:
     """Let a key's request in and write it down, or raise ProviderUnavailable with status 429.
 
-    Of two requests that come at once, the second one sees the first: the key's row is locked.
+    Of two requests that come at once, the second one sees the first: the key's row is locked
+    (on SQLite, which has no such locks, the whole database). A key that was revoked in the
+    meantime raises ProviderRefused with status 401.
     """
     with transaction.atomic():
-        key = ApiKey.objects.select_for_update().get(pk=key_id)
+        # Without its user, whose row need not be locked.
+        key = ApiKey.objects.filter(revoked_at=None).select_for_update().filter(pk=key_id).first()
+        if key is None:
+            raise ProviderRefused("The key of this request was revoked.", status=401)
         refuse_if_spent(key, now)
         row.save(force_insert=True)
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 def refuse_if_spent(key: ApiKey, now: datetime) -> None:
-    requests = RequestMetric.objects.filter(key=key)
+    """Raise ProviderUnavailable, with the seconds until the key may ask again."""
+    today = day_of(now)
     if key.requests_per_minute is not None:
-        lately = requests.since(now - MINUTE)
-        if lately.count() >= key.requests_per_minute:
-            oldest = lately.order_by("asked_at").values_list("asked_at", flat=True).first()
-            wait = (oldest + MINUTE - now) if oldest else MINUTE
-            raise _spent(key, f"{key.requests_per_minute} requests a minute", wait)
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if key.tokens_per_day is not None and spent(requests.since(day))[1] >= key.tokens_per_day:
-        raise _spent(key, f"{key.tokens_per_day:,} tokens a day", day + timedelta(days=1) - now)
-    month = day.replace(day=1)
-    if key.usd_per_month is not None and spent(requests.since(month))[2] >= key.usd_per_month:
-        next_month = (month + timedelta(days=32)).replace(day=1)
-        raise _spent(key, f"${key.usd_per_month} a month", next_month - now)
+        limit = key.requests_per_minute
+        if free_at := _minute_has_room_at(key, limit, now):
+            raise _spent(key, f"{limit:,} requests a minute", free_at, now)
+    if key.tokens_per_day is not None and use_since(key.pk, today).tokens >= key.tokens_per_day:
+        raise _spent(key, f"{key.tokens_per_day:,} tokens a day", _begins(today + DAY), now)
+    month = today.replace(day=1)
+    if key.usd_per_month is not None and use_since(key.pk, month).cost_usd >= key.usd_per_month:
+        next_month = (month + 31 * DAY).replace(day=1)
+        raise _spent(key, f"${key.usd_per_month:,.2f} a month", _begins(next_month), now)
 
 
-def _spent(key: ApiKey, limit: str, wait: timedelta) -> ProviderUnavailable:
-    seconds = max(1, round(wait.total_seconds()))
+def _minute_has_room_at(key: ApiKey, limit: int, now: datetime) -> datetime | None:
+    """When the last of `limit` requests will be a minute old; None if there is room now."""
+    lately = RequestMetric.objects.filter(key=key, asked_at__gt=now - MINUTE)
+    counted = lately.exclude(status=Outcome.REFUSED).order_by("-asked_at")
+    newest = list(counted.values_list("asked_at", flat=True)[limit - 1 : limit])
+    return newest[0] + MINUTE if newest else None
+
+
+def _begins(day: date) -> datetime:
+    """The first moment of an owner's day, in UTC: two times of one zone subtract as clocks do."""
+    return datetime.combine(day, time.min, timezone.get_default_timezone()).astimezone(UTC)
+
+
+def _spent(key: ApiKey, limit: str, free_at: datetime, now: datetime) -> ProviderUnavailable:
+    wait_s = max(1, math.ceil((free_at - now.astimezone(UTC)).total_seconds()))
     return ProviderUnavailable(
-        f"The key {key.name} may use {limit}, and has.", status=429, retry_after_s=seconds
+        f"The key {key.name} may use {limit}, and has. Try again in {_said(wait_s)}.",
+        status=429,
+        retry_after_s=wait_s,
+    )
+
+
+def _said(wait_s: int) -> str:
+    """A wait as people say it."""
+    if wait_s < 120:
+        return f"{wait_s} s"
+    if wait_s < 2 * 60 * 60:
+        return f"{math.ceil(wait_s / 60)} min"
+    return (
+        f"{math.ceil(wait_s / 3600)} h"
+        if wait_s < 48 * 3600
+        else f"{math.ceil(wait_s / 86400)} days"
     )

@@ -12,7 +12,8 @@ from django.utils.http import escape_leading_slashes
 
 from ..views.login import token_refused
 from .callers import bearer_token_of, is_locked_out, user_by_bearer, user_by_token
-from .refusals import SAFE_METHODS, locked_out, not_signed_in, wrong_bearer
+from .keys import is_key, opens
+from .refusals import SAFE_METHODS, locked_out, not_for_keys, not_signed_in, wrong_bearer
 
 OPEN_PATHS = frozenset({"/login/", "/healthz", "/favicon.ico"})
 TOKEN = "token"  # noqa: S105
@@ -30,7 +31,7 @@ class AccessMiddleware(MiddlewareMixin):
             return _admit_program(request, bearer)
         if request.method in SAFE_METHODS and TOKEN in request.GET:
             return _sign_in(request)
-        if request.user.is_authenticated:
+        if request.user.is_authenticated and not is_key(request.user):
             _remember(request, request.user)
             return None
         return None if is_open(request.path_info) else not_signed_in(request)
@@ -46,6 +47,8 @@ def _admit_program(request: HttpRequest, token: str) -> HttpResponse | None:
     user = user_by_bearer(request, token)
     if user is None:
         return locked_out(request) if is_locked_out(request) else wrong_bearer()
+    if is_key(user) and not opens(request.path_info):
+        return not_for_keys()
     # No browser adds this header by itself, so no other site can have made the request.
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
     _remember(request, user)

@@ -19,7 +19,17 @@ NOT_OURS = (
     "That token is not this fleet's. It is printed when the server starts, "
     "and kept in the data directory's file `token`."
 )
-NOT_SIGNED_IN = "This needs the owner's token: send it as `Authorization: Bearer <token>`."
+NO_BEARER_OF_OURS = (
+    "That is neither the token of this fleet's owner nor an API key in use. "
+    "Keys are made, and revoked, at /keys/."
+)
+NOT_SIGNED_IN = (
+    "This needs the owner's token or an API key: send it as `Authorization: Bearer <token>`."
+)
+NOT_FOR_KEYS = (
+    "An API key opens /v1, /api and /metrics, and nothing else. "
+    "Pages are for the owner and the household: sign in at /login/."
+)
 STALE_FORM = "This form is no longer valid. Reload the page and send it again."
 
 
@@ -41,7 +51,11 @@ def not_signed_in(request: HttpRequest) -> HttpResponse:
 
 
 def wrong_bearer() -> HttpResponse:
-    return unauthorized(NOT_OURS, "invalid_token")
+    return unauthorized(NO_BEARER_OF_OURS, "invalid_token")
+
+
+def not_for_keys() -> HttpResponse:
+    return error(403, NOT_FOR_KEYS, "permission_error", "not_for_keys")
 
 
 def unauthorized(message: str, code: str) -> HttpResponse:

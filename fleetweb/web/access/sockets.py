@@ -16,6 +16,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from .callers import bearer_token_of, user_by_bearer
+from .keys import is_key, opens
 from .refusals import SAFE_METHODS
 
 Scope = dict[str, Any]
@@ -44,7 +45,8 @@ class SocketAccess:
 
 
 async def user_of_scope(scope: Scope) -> User | None:
-    """Who is asking, None for strangers, for unknown hosts, and for pages of other sites.
+    """Who is asking; None for strangers, unknown hosts, pages of other sites, and keys elsewhere
+    than where they open.
 
     A bearer token speaks for itself. A session cookie comes along with whatever any site in the
     browser does, so it counts only for a page of this very host and port.
@@ -56,6 +58,8 @@ async def user_of_scope(scope: Scope) -> User | None:
     bearer = bearer_token_of(request)
     if bearer is not None:
         user = await _aside(user_by_bearer)(request, bearer)
+        if user is not None and is_key(user) and not opens(scope["path"]):
+            return None
     elif _is_from_own_page(request, is_socket=scope["type"] == "websocket"):
         user = await _aside(_user_by_session)(request)
     return user
@@ -92,4 +96,4 @@ def _user_by_session(request: HttpRequest) -> User | None:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     user = get_user(request)
-    return user if isinstance(user, User) else None
+    return user if isinstance(user, User) and not is_key(user) else None
