@@ -43,7 +43,9 @@ def _pieces(room: RoomCard) -> Iterator[tuple[str, str, object]]:
     yield "lines", "room/_lines.html", room.stage
     for machine in room.machines:
         yield machine.id, "room/_machine.html", machine
-    yield "work", "room/_work.html", room.work
+    yield "waiting", "room/_waiting.html", room.holds.waiting
+    yield "work", "room/_work.html", room.holds.in_thought
+    yield "answered", "room/_answered.html", room.holds.answered
     yield "ribbon", "room/_ribbon.html", room.ribbon
 
 

@@ -19,11 +19,13 @@ from fleetweb.core.presence import (
 )
 from fleetweb.core.roster import Role
 from fleetweb.core.snapshot import ExoNode, RunnerPhase
+from fleetweb.core.streams import Answered, Outcome, Stage, Stream
 
 NOW = datetime(2026, 11, 23, 14, 32, 7, tzinfo=UTC)
 QWEN = "mlx-community/Qwen3-235B-A22B-Instruct-2507-4bit"
 LLAMA = "mlx-community/Llama-3.3-70B-Instruct-4bit"
 PREVIEW = "plan a garden for a north-facing balcony, with herbs that…"
+RHYMES = "what rhymes with orange"
 GIB = 2**30
 
 S = CognitiveState
@@ -224,8 +226,8 @@ def busy() -> FleetPresence:
         )
 
     thoughts = (
-        Work("w1", "home", f"instance-{QWEN}", names, ago(97), QWEN, PREVIEW),
-        Work("w2", "home", f"instance-{QWEN}", names, ago(12), QWEN, "what rhymes with orange"),
+        Work("w1", "home", f"instance-{QWEN}", names, ago(97), "chat-1", QWEN, PREVIEW),
+        Work("w2", "home", f"instance-{QWEN}", names, ago(12), None, QWEN, RHYMES),
     )
     return fleet(
         [
@@ -253,6 +255,38 @@ def busy() -> FleetPresence:
                 for name in names
             ),
             ("soldier3", [(S.IDLE, 900)]),
+        ),
+    )
+
+
+def gateway() -> FleetPresence:
+    """What passes through the gateway: one thinks, one reads, two wait, and some are answered."""
+
+    def stream(key: str, stage: Stage, seconds: float, **more: object) -> Stream:
+        base = Stream(key, "laptop", stage, ago(seconds), ago(seconds / 2), QWEN, node="king")
+        return replace(base, **more)
+
+    def answer(key: str, outcome: Outcome, seconds: float, **more: object) -> Answered:
+        base = Answered(
+            key, "laptop", outcome, ago(seconds + 9), ago(seconds), LLAMA, "exo", "king"
+        )
+        return replace(base, **more)
+
+    measured = {"latency_ms": 8740.0, "ttft_ms": 1210.0, "tokens_per_s": 21.4}
+    return replace(
+        busy(),
+        streams=(
+            stream("s1", Stage.THINKING, 97, command_id="chat-1", preview=PREVIEW, tokens=1312),
+            stream("s2", Stage.READING, 44, preview="sum this up", done=8192, total=12288),
+            stream("s3", Stage.ANSWERING, 20, circling=True, tokens_per_s=14.2, node=None),
+            stream("s4", Stage.WAITING, 9, position=1, expected_wait_s=31, node=None),
+            stream("s5", Stage.WAITING, 4, position=2, node=None, preview="next please"),
+        ),
+        answered=(
+            answer("a1", Outcome.OK, 41, **measured),
+            answer("a2", Outcome.OK, 130, cached=True, node=None),
+            answer("a3", Outcome.OK, 300, provider="claude", node=None, latency_ms=64_000.0),
+            answer("a4", Outcome.FAILED, 420),
         ),
     )
 
@@ -459,7 +493,7 @@ def hostile() -> FleetPresence:
         )
         for name in HOSTILE
     ]
-    thought = (Work("w1", "home", "i", HOSTILE, ago(3), words, words),)
+    thought = (Work("w1", "home", "i", HOSTILE, ago(3), None, words, words),)
     cluster = ClusterPresence(words, Condition.FROZEN, ago(20), words, ago(1), words, words)
     return fleet(
         nodes, f"Processing: {words}", S.PROCESSING, 0.6, work=thought, clusters=(cluster,)
@@ -486,6 +520,7 @@ SAMPLES: dict[str, Callable[[], FleetPresence]] = {
     "idle": idle,
     "waking": waking,
     "busy": busy,
+    "gateway": gateway,
     "doubting": doubting,
     "learning": learning,
     "one_dead": one_dead,

@@ -8,9 +8,11 @@ import pytest
 from fleetweb.core.evidence import Evidence
 from fleetweb.core.presence import CognitiveState, ShardShare, Span
 from fleetweb.core.snapshot import RunnerPhase
+from fleetweb.core.streams import Outcome
 from fleetweb.web.cards import RoomCard, figures, room
 from fleetweb.web.cards.evidence import row
 from fleetweb.web.cards.holdings import holding
+from fleetweb.web.cards.holds import holds
 from fleetweb.web.cards.looks import LOOKS, Tone
 from fleetweb.web.cards.machine import machine, node_id, vitals
 from fleetweb.web.cards.ribbon import ribbon
@@ -72,7 +74,9 @@ def test_times_are_told_in_the_zone_of_now() -> None:
 
 
 class TestPrivacy:
-    @pytest.mark.parametrize("name", ["busy", "doubting", "held_up", "rehearsal", "doubled"])
+    @pytest.mark.parametrize(
+        "name", ["busy", "gateway", "doubting", "held_up", "rehearsal", "doubled"]
+    )
     def test_others_than_the_owner_see_no_prompt(self, name: str) -> None:
         shown, hidden = draw(name), draw(name, owner=False)
         assert "garden" in repr(shown)
@@ -82,7 +86,9 @@ class TestPrivacy:
     def test_they_are_told_that_there_is_a_request(self) -> None:
         card = draw("busy", owner=False)
         assert card.machines[0].sentence == "Working hard: a request"
-        assert [(w.title, w.quoted) for w in card.work] == [("A request", False)] * 2
+        assert [(held.title, held.quoted) for held in card.holds.in_thought] == [
+            ("A request", False)
+        ] * 2
 
 
 class TestMachine:
@@ -165,6 +171,13 @@ class TestHoldings:
         (Evidence("repeat_count", 5, 2), "Repeat count", "5, against 2"),
         (Evidence("wire_tokens_per_s", 11.25), "Wire", "11.2 tokens/s"),
         (Evidence("doubt_ratio", None), "Doubt", "unknown"),
+        (Evidence("cycle_repeats", 5, 3), "Times in a row", "5, and 3 would do"),
+        (
+            Evidence("contradiction_likelihood", 0.97, 0.9),
+            "It contradicts itself",
+            "likely by 97 %, said from 90 %",
+        ),
+        (Evidence("prompt_tokens_read", 8192, 12288), "Tokens read", "8,192 of 12,288"),
     ],
 )
 def test_evidence_is_said_in_words(fact: Evidence, label: str, value: str) -> None:
@@ -221,6 +234,7 @@ class TestStage:
         assert {line.mood for line in stage(samples.waking().nodes).lines} == {"rest"}
 
     def test_lines_hurt_where_one_of_them_is_missed(self) -> None:
+        assert {line.mood for line in stage(samples.doubting().nodes).lines} == {"doubt"}
         assert {line.mood for line in stage(samples.held_up().nodes).lines} == {"hurt"}
         assert {line.mood for line in stage(samples.stumbled().nodes).lines} == {"hurt"}
 
@@ -299,13 +313,53 @@ class TestRibbon:
         assert ribbon(replace(samples.idle(), spans=(old,)), NOW).bands[0].segments == ()
 
 
-def test_work_is_told_oldest_first_and_with_the_state_of_its_machines() -> None:
-    presence = samples.doubting()
-    turned = replace(presence, work=presence.work[::-1])
-    cards = room(turned, NOW, owner=True).work
-    assert [card.title for card in cards] == [samples.PREVIEW, "what rhymes with orange"]
-    assert {card.look.word for card in cards} == {"Grappling"}
-    assert cards[0].machines == "king, soldier1 and soldier2"
+class TestHolds:
+    def test_work_is_told_oldest_first_and_with_the_state_of_its_machines(self) -> None:
+        presence = samples.doubting()
+        cards = holds(replace(presence, work=presence.work[::-1]), NOW).in_thought
+        assert [card.title for card in cards] == [samples.PREVIEW, samples.RHYMES]
+        assert {card.look.word for card in cards} == {"Grappling"}
+        assert cards[0].where == "Qwen3-235B-2507 on king, soldier1 and soldier2"
+
+    def test_what_a_stream_tells_is_not_told_twice(self) -> None:
+        cards = holds(samples.gateway(), NOW).in_thought
+        assert [card.key for card in cards] == ["s1", "s2", "s3", "w2"]
+
+    def test_says_how_far_a_request_is(self) -> None:
+        cards = {card.key: card for card in holds(samples.gateway(), NOW).in_thought}
+        words = {key: (card.look.word, card.measures, card.done) for key, card in cards.items()}
+        assert words == {
+            "s1": ("Thinking", "1,312 tokens", None),
+            "s2": ("Reading", "8,192 of 12,288 tokens", "66.67"),
+            "s3": ("Circling", "14.2 tokens/s", None),
+            "w2": ("Processing", "", None),
+        }
+
+    def test_says_who_is_next_and_how_long_it_takes(self) -> None:
+        cards = holds(samples.gateway(), NOW).waiting
+        assert [card.measures for card in cards] == [
+            "next, about 31 s to wait",
+            "number 2 in line",
+        ]
+
+    def test_says_what_came_of_the_latest(self) -> None:
+        cards = holds(samples.gateway(), NOW).answered
+        assert [(card.look.word, card.where, card.measures) for card in cards] == [
+            (
+                "Answered",
+                "Llama-3.3-70B on king",
+                "in 8.7 s, first word after 1.2 s, 21.4 tokens/s",
+            ),
+            ("Answered", "Llama-3.3-70B", "from memory"),
+            ("Answered", "Llama-3.3-70B on claude", "in 64 s"),
+            ("Failed", "Llama-3.3-70B on king", ""),
+        ]
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_every_outcome_has_a_look(self, outcome: Outcome) -> None:
+        presence = samples.gateway()
+        answered = (replace(presence.answered[0], outcome=outcome),)
+        assert holds(replace(presence, answered=answered), NOW).answered[0].look.word
 
 
 def test_cards_are_values() -> None:

@@ -94,7 +94,7 @@ def test_a_machine_carries_what_others_rely_on() -> None:
     assert 'class="sentence"' in html
 
 
-@pytest.mark.parametrize("name", ["busy", "doubting", "held_up"])
+@pytest.mark.parametrize("name", ["busy", "gateway", "doubting", "held_up"])
 def test_others_than_the_owner_see_no_prompt(name: str) -> None:
     assert "garden" in "".join(fragments.render(draw(name)).values())
     unseen = "".join(fragments.render(draw(name, owner=False)).values())
@@ -126,7 +126,7 @@ class TestDiff:
         before, after = draw("busy"), draw("doubting")
         message = fragments.diff(fragments.render(before), fragments.render(after))
         roots = re.findall(r'<hx-partial hx-target="#([^"]+)" hx-swap="outerMorph">', message)
-        assert roots == ["fleet", "node-king", "node-soldier1", "node-soldier2", "work"]
+        assert roots == ["fleet", "lines", "node-king", "node-soldier1", "node-soldier2", "work"]
 
     def test_brings_the_whole_room_at_first(self) -> None:
         after = fragments.render(draw("busy"))

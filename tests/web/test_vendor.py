@@ -57,8 +57,8 @@ def test_every_icon_in_use_is_in_the_sprite_and_every_other_is_not() -> None:
     used = set()
     for path in (ROOT / "templates").rglob("*.html"):
         used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))
-    looks = (ROOT / "fleetweb/web/cards/looks.py").read_text()
-    used |= set(re.findall(r'Look\("[^"]+", "([a-z0-9-]+)"', looks))
+    for path in (ROOT / "fleetweb/web/cards").glob("*.py"):
+        used |= set(re.findall(r'Look\("[^"]+", "([a-z0-9-]+)"', path.read_text()))
     (sprite,) = (ROOT / "static/vendor").rglob("icons.svg")
     assert set(re.findall(r'<symbol id="([^"]+)"', sprite.read_text())) == used
 

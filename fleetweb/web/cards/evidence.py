@@ -53,6 +53,22 @@ def _measured(fact: Evidence) -> str:
     return value if usual is None else f"{value}, longest before {_say(fact.signal, usual)}"
 
 
+def _bounded(fact: Evidence) -> str:
+    """A count held against the least that means anything."""
+    value, least = _say(fact.signal, fact.value), fact.baseline
+    return value if least is None else f"{value}, and {_say(fact.signal, least)} would do"
+
+
+def _likely(fact: Evidence) -> str:
+    if not isinstance(fact.value, int | float):
+        return figures.UNKNOWN
+    likelihood = f"likely by {figures.share(fact.value)}"
+    bound = fact.baseline
+    if not isinstance(bound, int | float):
+        return likelihood
+    return f"{likelihood}, said from {figures.share(bound)}"
+
+
 def _still(fact: Evidence) -> str:
     return f"stands still at {_say(fact.signal, fact.value)}"
 
@@ -66,8 +82,11 @@ KNOWN: Mapping[str, tuple[str, Callable[[Evidence], str]]] = {
     "layers_loaded": ("Layers loaded", _progress),
     "downloaded_bytes": ("Downloaded", _progress),
     "bytes_per_s": ("Download speed", _progress),
-    "prefill_tokens": ("Tokens read", _progress),
-    "processed_tokens": ("Tokens read", _progress),
+    "prompt_tokens_read": ("Tokens read", _progress),
+    "cycle_words": ("Words that repeat", _progress),
+    "cycle_repeats": ("Times in a row", _bounded),
+    "contradiction_likelihood": ("It contradicts itself", _likely),
+    "revisits": ("Thoughts taken up again", _bounded),
     "requests_in_hand": ("Requests in hand", _progress),
     "models_ready": ("Models ready", _progress),
     "runner_phase": ("exo's runner", _phrase),
@@ -128,7 +147,8 @@ UNITS: Mapping[str, Callable[[float], str]] = {
     "_pct": lambda value: f"{value:.0f} %",
     "_gb": lambda value: f"{value:,.0f} GB",
     "_ms": lambda value: words.duration(value / 1000) if value >= 1000 else f"{value:,.0f} ms",
-    "_at": lambda value: figures.number(value),
+    "_char": lambda value: f"character {value:,.0f}",
+    "_likelihood": figures.share,
     "_s": words.duration,
     "_c": figures.degrees,
     "_w": figures.watts,

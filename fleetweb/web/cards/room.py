@@ -7,12 +7,12 @@ from fleetweb.core.discretion import discreet
 from fleetweb.core.presence import NEEDS_OWNER, ClusterPresence, CognitiveState, FleetPresence
 
 from . import figures
+from .holds import HoldsCard, holds
 from .looks import LOOKS, Look
 from .machine import MachineCard, machine
 from .moments import Moment, moment
 from .ribbon import RibbonCard, ribbon
 from .stage import StageCard, king, stage
-from .work import WorkCard, in_thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class RoomCard:
     notices: tuple[NoticeCard, ...]
     stage: StageCard
     machines: tuple[MachineCard, ...]
-    work: tuple[WorkCard, ...]
+    holds: HoldsCard
     ribbon: RibbonCard
 
 
@@ -68,7 +68,7 @@ def room(presence: FleetPresence, now: datetime, *, owner: bool) -> RoomCard:
             machine(node, now, central=node.name == central)
             for node in sorted(presence.nodes, key=lambda node: node.name != central)
         ),
-        work=in_thought(presence, now),
+        holds=holds(presence, now),
         ribbon=ribbon(presence, now),
     )
 

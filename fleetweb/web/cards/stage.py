@@ -8,10 +8,11 @@ Units: x in per cent of the stage, y in rem.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fleetweb.core.presence import AT_WORK, NEEDS_OWNER, CognitiveState, NodePresence
+from fleetweb.core.presence import CognitiveState, NodePresence
 from fleetweb.core.roster import Role
 
 from .figures import svg
+from .looks import LOOKS, Tone
 
 # These are in static/css/stage.css as well.
 THRONE = 15.0
@@ -21,7 +22,7 @@ _CROWD = 8
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`mood` is `work`, `rest` or `hurt`; a line moves only while it works."""
+    """`mood` is `rest`, `work`, `doubt` or `hurt`; a line moves only while it works."""
 
     path: str
     mood: str
@@ -130,7 +131,7 @@ def _ties(nodes: Sequence[NodePresence], first: str | None) -> dict[tuple[str, s
     return ties
 
 
-_MOODS = ("rest", "work", "hurt")
+_MOODS = ("rest", "work", "doubt", "hurt")
 
 
 def _instances(nodes: Iterable[NodePresence]) -> dict[str, tuple[list[str], bool]]:
@@ -146,9 +147,12 @@ def _instances(nodes: Iterable[NodePresence]) -> dict[str, tuple[list[str], bool
 
 
 def _mood(states: Sequence[CognitiveState], at_work: bool) -> str:
-    if any(state in NEEDS_OWNER and state is not CognitiveState.CIRCLING for state in states):
+    tones = {LOOKS[state].tone for state in states}
+    if tones & {Tone.HURT, Tone.AWAY}:
         return "hurt"
-    return "work" if at_work and any(state in AT_WORK for state in states) else "rest"
+    if not at_work:
+        return "rest"
+    return "doubt" if Tone.DOUBT in tones else "work"
 
 
 def _path(a: _Place, b: _Place) -> str:

@@ -1,0 +1,173 @@
+"""The three holds: what waits, what is being thought about, what was answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleetweb.core import words
+from fleetweb.core.presence import CognitiveState, FleetPresence, Work
+from fleetweb.core.streams import Answered, Outcome, Stage, Stream
+
+from . import figures
+from .looks import LOOKS, Look, Tone
+from .moments import Moment, moment
+
+SHOWN_ANSWERS = 6
+
+_STAGES: Mapping[Stage, Look] = {
+    Stage.WAITING: Look("Waiting", "clock", Tone.REST),
+    Stage.LOADING: Look("Loading its model", "sunrise", Tone.STIRRING),
+    Stage.READING: LOOKS[CognitiveState.READING],
+    Stage.THINKING: Look("Thinking", "brain", Tone.THINKING),
+    Stage.ANSWERING: Look("Answering", "pen-line", Tone.THINKING),
+}
+_OUTCOMES: Mapping[Outcome, Look] = {
+    Outcome.OK: Look("Answered", "check", Tone.REST),
+    Outcome.FAILED: Look("Failed", "triangle-alert", Tone.HURT),
+    Outcome.CANCELLED: Look("Cancelled", "ban", Tone.AWAY),
+    Outcome.REFUSED: Look("Refused", "ban", Tone.AWAY),
+    Outcome.INTERRUPTED: Look("Interrupted", "unplug", Tone.HURT),
+}
+_OVER = Look("Over", "check", Tone.AWAY)
+_UNPLACED = Look("In hand", "brain", Tone.THINKING)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCard:
+    """One request. `title` quotes its preview where there is one, and is a plain noun else.
+
+    `where` is the model and who has it; `measures` are its figures; `done` is 0..100 of a bar.
+    """
+
+    key: str
+    title: str
+    quoted: bool
+    where: str
+    look: Look
+    since: Moment
+    measures: str = ""
+    done: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCard:
+    key: str
+    where: str
+    look: Look
+    at: Moment
+    measures: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsCard:
+    waiting: tuple[HeldCard, ...]
+    in_thought: tuple[HeldCard, ...]
+    answered: tuple[AnsweredCard, ...]
+
+
+def holds(presence: FleetPresence, now: datetime) -> HoldsCard:
+    """Oldest first, answers newest first. What a stream tells is not told again by exo's task."""
+    waiting = [s for s in presence.streams if s.stage is Stage.WAITING]
+    moving = [s for s in presence.streams if s.stage is not Stage.WAITING]
+    told = {stream.command_id for stream in moving if stream.command_id}
+    work = [w for w in presence.work if w.command_id not in told]
+    in_hand = [(s.asked_at, _stream(s, now)) for s in moving]
+    in_hand += [(w.started_at, _work(w, presence, now)) for w in work]
+    return HoldsCard(
+        waiting=tuple(_stream(s, now) for s in sorted(waiting, key=_turn)),
+        in_thought=tuple(card for _, card in sorted(in_hand, key=lambda p: (p[0], p[1].key))),
+        answered=tuple(_answered(a, now) for a in presence.answered[:SHOWN_ANSWERS]),
+    )
+
+
+def _turn(stream: Stream) -> tuple[int, datetime, str]:
+    return (stream.position or 0, stream.asked_at, stream.id)
+
+
+def _stream(stream: Stream, now: datetime) -> HeldCard:
+    done, total = stream.done, stream.total
+    return HeldCard(
+        key=stream.id,
+        title=stream.preview or "A request",
+        quoted=stream.preview is not None,
+        where=_where(stream.model_id, stream.node or _outside(stream.provider)),
+        look=_stream_look(stream),
+        since=moment(stream.asked_at, now),
+        measures=_measures(stream),
+        done=figures.svg(100 * min(done, total) / total) if done is not None and total else None,
+    )
+
+
+def _stream_look(stream: Stream) -> Look:
+    """Its stage, unless what it says shows more."""
+    shown = (
+        (stream.silent, CognitiveState.SILENT),
+        (stream.circling, CognitiveState.CIRCLING),
+        (stream.recursive, CognitiveState.RESOLVING),
+        (stream.contradiction, CognitiveState.GRAPPLING),
+    )
+    return next((LOOKS[state] for holds_now, state in shown if holds_now), _STAGES[stream.stage])
+
+
+def _measures(stream: Stream) -> str:
+    parts = []
+    if stream.position is not None:
+        parts.append("next" if stream.position == 1 else f"number {stream.position} in line")
+    if stream.expected_wait_s is not None and stream.stage is Stage.WAITING:
+        parts.append(f"about {words.duration(stream.expected_wait_s)} to wait")
+    if stream.done is not None and stream.total:
+        noun = "layers" if stream.stage is Stage.LOADING else "tokens"
+        parts.append(f"{stream.done:,} of {stream.total:,} {noun}")
+    if stream.tokens:
+        parts.append(figures.plural(stream.tokens, "token"))
+    if stream.tokens_per_s is not None:
+        parts.append(f"{stream.tokens_per_s:,.1f} tokens/s")
+    return ", ".join(parts)
+
+
+def _work(work: Work, presence: FleetPresence, now: datetime) -> HeldCard:
+    """A request that reached exo past the gateway. Those who share an instance share its state."""
+    states = {node.name: node.load.state for node in presence.nodes}
+    return HeldCard(
+        key=work.id,
+        title=work.preview or "A request",
+        quoted=work.preview is not None,
+        where=_where(work.model_id, words.listing(work.nodes)),
+        look=next((LOOKS[states[name]] for name in work.nodes if name in states), _UNPLACED),
+        since=moment(work.started_at, now),
+    )
+
+
+def _answered(answer: Answered, now: datetime) -> AnsweredCard:
+    return AnsweredCard(
+        key=answer.id,
+        where=_where(answer.model_id, answer.node or _outside(answer.provider)),
+        look=_OUTCOMES.get(answer.outcome, _OVER),
+        at=moment(answer.ended_at, now),
+        measures=_answer_measures(answer),
+    )
+
+
+def _answer_measures(answer: Answered) -> str:
+    parts = ["from memory"] if answer.cached else []
+    if answer.latency_ms is not None:
+        parts.append(f"in {_seconds(answer.latency_ms)}")
+    if answer.ttft_ms is not None:
+        parts.append(f"first word after {_seconds(answer.ttft_ms)}")
+    if answer.tokens_per_s is not None:
+        parts.append(f"{answer.tokens_per_s:,.1f} tokens/s")
+    return ", ".join(parts)
+
+
+def _seconds(ms: float) -> str:
+    return f"{ms / 1000:.1f} s" if ms < 10_000 else words.duration(ms / 1000)
+
+
+def _outside(provider: str | None) -> str:
+    """Who else than the fleet has it."""
+    return provider if provider and provider != "exo" else ""
+
+
+def _where(model_id: str | None, who: str) -> str:
+    model = words.short_model(model_id)
+    return f"{model} on {who}" if who else model
