@@ -18,6 +18,7 @@ from typing import Final
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from . import ledger
 from .models import GatewayProcess, RequestMetric, RequestText, RoutingRecord
 
 BATCH: Final = 500
@@ -150,6 +151,7 @@ def _commit(entries: list[Entry]) -> None:
     """Insert or update; of several about one request, the last one is the truth."""
     newest = {entry.metric.pk: entry for entry in entries}.values()
     with transaction.atomic():
+        ledger.count(entry.metric for entry in newest)
         RequestMetric.objects.bulk_create(
             [entry.metric for entry in newest],
             update_conflicts=True,
