@@ -54,6 +54,11 @@ class LabelledStream:
     def text(self) -> str:
         return "".join(segment.text for segment in self.segments)
 
+    @property
+    def verdict(self) -> Verdict:
+        """The truth as told, else as the labels of the segments have it."""
+        return self.truth or truth_of(self.segments)
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -8,7 +8,7 @@ nothing was trained on, where it is present; and the cost of a token in microsec
 from time import process_time
 from typing import Any
 
-from fleetweb.core.labelled import PIECE_CHARS, Verdict, heard, parse, truth_of
+from fleetweb.core.labelled import PIECE_CHARS, Verdict, heard, parse
 from fleetweb.core.listening import Listener
 from fleetweb.core.listening_report import measures
 from fleetweb.core.reading import shipped_model
@@ -26,8 +26,7 @@ def main(argv: list[str]) -> dict[str, Any]:
         lines = DEVELOPMENT.read_text(encoding="utf-8").splitlines()
         development = [parse(line) for line in lines]
         result["development"] = measures(
-            (heard(stream.text), stream.truth or truth_of(stream.segments))
-            for stream in development
+            (heard(stream.text), stream.verdict) for stream in development
         )
     return result
 

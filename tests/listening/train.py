@@ -16,7 +16,7 @@ from pathlib import Path
 from fleetweb.core import doubt
 from fleetweb.core.cues import turns
 from fleetweb.core.doubt import Doubt, Features, Model, probability
-from fleetweb.core.labelled import Label, LabelledStream, Verdict, agreement, truth_of
+from fleetweb.core.labelled import Label, LabelledStream, Verdict, agreement
 from fleetweb.core.lexing import Lexer
 from fleetweb.core.passages import Passage, Passages
 from fleetweb.core.reading import Reader
@@ -118,7 +118,7 @@ class Scored:
 
     @property
     def truth(self) -> Verdict:
-        return self.stream.truth or truth_of(self.stream.segments)
+        return self.stream.verdict
 
 
 def score(model: Model, stream: LabelledStream) -> Scored:
