@@ -105,10 +105,9 @@ def test_work_that_stands_still_is_told_first_then_the_order_of_the_states():
     names = ["circling", "stumbled", "offline", "quiet", "silent"]
     needy = [machine(state, name=state) for state in names]
     order = []
-    while needy:
-        speaker = says(machine("idle"), *needy)[0]
-        order.append(speaker)
-        needy = [m for m in needy if m.name != speaker]
+    for _ in names:
+        order.append(says(machine("idle"), *needy)[0])
+        needy = [m for m in needy if m.name != order[-1]]
     assert order == ["silent", "offline", "quiet", "stumbled", "circling"]
 
 
