@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from .web.views import api, health
 from .web.views.login import SignIn
 from .web.views.room import room_page
+from .web.views.route import route
 
 handler400 = "fleetweb.web.access.refusals.bad_request"
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", room_page, name="room"),
     path("api/presence", api.presence, name="api-presence"),
     path("api/cluster", api.cluster, name="api-cluster"),
+    path("api/route", route, name="api-route"),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", health.metrics, name="metrics"),
     path("favicon.ico", RedirectView.as_view(url="/static/favicon/rest.svg")),

@@ -29,6 +29,7 @@ from .outside import Outside
 from .passage import Passage
 from .recorder import Recorder
 from .router import ModelRouter
+from .signals import request_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Gateway:
             paid = EXO if passage.cached else passage.provider  # an answer is paid for once
             passage.cost_usd = cost_usd(paid, passage.model_id, passage.usage, at=passage.asked_at)
         self.desk.leave(passage)
+        request_ended.send(sender=Gateway, passage=passage)
         entry = entry_of(passage, self.recorder.process, _text_of(passage, said))
         if passage.outcome is Outcome.CANCELLED:
             self.recorder.write(entry)

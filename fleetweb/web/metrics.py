@@ -1,5 +1,6 @@
 """The fleet's presence as Prometheus gauges. What is not known has no sample, rather than a 0."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -7,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from fleetweb.core.presence import CognitiveState, Condition, FleetPresence, NodePresence
+from fleetweb.core.streams import Stage
 
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
 
@@ -43,6 +45,13 @@ class _Gauges(Collector):
             "Requests that exo has in hand.",
             (),
             [((), float(len(self.presence.work)))],
+        )
+        stages = Counter(stream.stage for stream in self.presence.streams)
+        yield _gauge(
+            "fleetweb_gateway_requests",
+            "Requests that the gateway has in hand, by how far they are: waiting is the queue.",
+            ("stage",),
+            (((stage.value,), float(stages[stage])) for stage in Stage),
         )
         yield _gauge(
             "fleetweb_presence_timestamp_seconds",

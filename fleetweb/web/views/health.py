@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from fleetweb.fleet import live
 from fleetweb.fleet.once import Once
 
+from .. import metrics_gateway
 from ..metrics import exposition
 
 once = Once(logging.getLogger(__name__))
@@ -32,7 +33,8 @@ async def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 @require_safe
 async def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """`GET /metrics`, in Prometheus' text format."""
-    return HttpResponse(exposition(await live.current()), content_type=CONTENT_TYPE_LATEST)
+    shown = exposition(await live.current()) + metrics_gateway.exposition()
+    return HttpResponse(shown, content_type=CONTENT_TYPE_LATEST)
 
 
 def _ask_database() -> None:
