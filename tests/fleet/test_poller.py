@@ -195,7 +195,7 @@ async def test_a_clean_end_closes_what_was_open_and_gives_the_lease_up(fleet):
         await shown(everybody_here)
         await recorded(PresenceSpan.objects.going_on().count)
     left = await in_database(PresenceSpan.objects.going_on().count)
-    lease = await PollerLease.objects.aget()
+    lease = await in_database(PollerLease.objects.get)
     assert (left, lease.holder) == (0, "")
 
 
@@ -209,7 +209,7 @@ async def test_after_a_crash_open_spans_end_with_the_last_beat_and_new_ones_begi
         monkeypatch.setattr(LeaseManager, "give_up", lambda *_: None)
     monkeypatch.undo()
     cut_off = await in_database(lambda: set(PresenceSpan.objects.values_list("pk", flat=True)))
-    last_beat = (await PollerLease.objects.aget()).renewed_at
+    last_beat = (await in_database(PollerLease.objects.get)).renewed_at
     async with watching(fleet.urls[:1]) as poller:
         await until(lambda: poller._presence, PATIENCE_S)
         assert {span.node for span in poller._presence.spans} >= {"king"}  # the ribbon is back
