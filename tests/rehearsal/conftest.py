@@ -13,8 +13,14 @@ SPEED = 60.0
 
 
 @pytest.fixture
-async def fleet() -> AsyncIterator[Rehearsal]:
-    async with Rehearsal(speed=SPEED) as fleet:
+def speed() -> float:
+    """How fast the fleet lives; a test for something brief asks for less."""
+    return SPEED
+
+
+@pytest.fixture
+async def fleet(speed: float) -> AsyncIterator[Rehearsal]:
+    async with Rehearsal(speed=speed) as fleet:
         yield fleet
 
 
