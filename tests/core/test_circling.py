@@ -43,7 +43,7 @@ def test_says_what_goes_round_and_since_when():
 
     assert found is not None
     _, cycle = found
-    assert (cycle.words, cycle.repeats, cycle.exact) == (7, 3, True)
+    assert (cycle.words, cycle.repeats, cycle.exact) == (8, 3, True)
     assert cycle.start_char == pytest.approx(len(LEAD), abs=2)  # the full stop before counts in
 
 
