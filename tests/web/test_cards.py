@@ -86,7 +86,7 @@ class TestPrivacy:
     def test_they_are_told_that_there_is_a_request(self) -> None:
         card = draw("busy", owner=False)
         assert card.machines[0].sentence == "Working hard: a request"
-        assert [(held.title, held.quoted) for held in card.holds.in_thought] == [
+        assert [(held.title, held.quoted) for held in card.holds.in_thought.shown] == [
             ("A request", False)
         ] * 2
 
@@ -185,7 +185,7 @@ def test_evidence_is_said_in_words(fact: Evidence, label: str, value: str) -> No
 
 
 def test_evidence_names_its_source() -> None:
-    assert row(Evidence("gap_ms", 1, source="stream")).source == "heard in the answer's stream"
+    assert row(Evidence("gap_ms", 1, source="stream")).source == "its stream"
     assert row(Evidence("gap_ms", 1, source="elsewhere")).source == "elsewhere"
 
 
@@ -316,17 +316,17 @@ class TestRibbon:
 class TestHolds:
     def test_work_is_told_oldest_first_and_with_the_state_of_its_machines(self) -> None:
         presence = samples.doubting()
-        cards = holds(replace(presence, work=presence.work[::-1]), NOW).in_thought
+        cards = holds(replace(presence, work=presence.work[::-1]), NOW).in_thought.shown
         assert [card.title for card in cards] == [samples.PREVIEW, samples.RHYMES]
         assert {card.look.word for card in cards} == {"Grappling"}
         assert cards[0].where == "Qwen3-235B-2507 on king, soldier1 and soldier2"
 
     def test_what_a_stream_tells_is_not_told_twice(self) -> None:
-        cards = holds(samples.gateway(), NOW).in_thought
+        cards = holds(samples.gateway(), NOW).in_thought.shown
         assert [card.key for card in cards] == ["s1", "s2", "s3", "w2"]
 
     def test_says_how_far_a_request_is(self) -> None:
-        cards = {card.key: card for card in holds(samples.gateway(), NOW).in_thought}
+        cards = {card.key: card for card in holds(samples.gateway(), NOW).in_thought.shown}
         words = {key: (card.look.word, card.measures, card.done) for key, card in cards.items()}
         assert words == {
             "s1": ("Thinking", "1,312 tokens", None),
@@ -336,11 +336,20 @@ class TestHolds:
         }
 
     def test_says_who_is_next_and_how_long_it_takes(self) -> None:
-        cards = holds(samples.gateway(), NOW).waiting
+        cards = holds(samples.gateway(), NOW).waiting.shown
         assert [card.measures for card in cards] == [
             "next, about 31 s to wait",
             "number 2 in line",
         ]
+
+    def test_a_long_line_is_counted_rather_than_told(self) -> None:
+        presence = samples.gateway()
+        queue = tuple(
+            replace(presence.streams[3], id=f"q{i}", position=i + 1) for i in reversed(range(20))
+        )
+        waiting = holds(replace(presence, streams=queue), NOW).waiting
+        assert [card.key for card in waiting.shown] == ["q0", "q1", "q2", "q3"]
+        assert (waiting.total, waiting.more) == (20, 16)
 
     def test_says_what_came_of_the_latest(self) -> None:
         cards = holds(samples.gateway(), NOW).answered

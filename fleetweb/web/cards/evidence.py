@@ -12,10 +12,10 @@ from . import figures
 JUST_NOW_S = 5
 
 SOURCES: Mapping[str, str] = {
-    "exo": "exo says so",
-    "poll": "seen while watching",
-    "stream": "heard in the answer's stream",
-    "config": "from the fleet's description",
+    "exo": "exo",
+    "poll": "the poller",
+    "stream": "its stream",
+    "config": "your fleet's file",
 }
 
 

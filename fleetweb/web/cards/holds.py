@@ -12,6 +12,9 @@ from . import figures
 from .looks import LOOKS, Look, Tone
 from .moments import Moment, moment
 
+# A hold has room for so many; of the rest it is told how many they are.
+SHOWN_WAITING = 4
+SHOWN_IN_THOUGHT = 8
 SHOWN_ANSWERS = 6
 
 _STAGES: Mapping[Stage, Look] = {
@@ -59,23 +62,36 @@ class AnsweredCard:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldCard:
+    """The first of `total` requests."""
+
+    total: int
+    shown: tuple[HeldCard, ...]
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.shown)
+
+
+@dataclass(frozen=True, slots=True)
 class HoldsCard:
-    waiting: tuple[HeldCard, ...]
-    in_thought: tuple[HeldCard, ...]
+    waiting: HoldCard
+    in_thought: HoldCard
     answered: tuple[AnsweredCard, ...]
 
 
 def holds(presence: FleetPresence, now: datetime) -> HoldsCard:
     """Oldest first, answers newest first. What a stream tells is not told again by exo's task."""
-    waiting = [s for s in presence.streams if s.stage is Stage.WAITING]
+    waiting = sorted((s for s in presence.streams if s.stage is Stage.WAITING), key=_turn)
     moving = [s for s in presence.streams if s.stage is not Stage.WAITING]
     told = {stream.command_id for stream in moving if stream.command_id}
     work = [w for w in presence.work if w.command_id not in told]
     in_hand = [(s.asked_at, _stream(s, now)) for s in moving]
     in_hand += [(w.started_at, _work(w, presence, now)) for w in work]
+    in_hand.sort(key=lambda pair: (pair[0], pair[1].key))
     return HoldsCard(
-        waiting=tuple(_stream(s, now) for s in sorted(waiting, key=_turn)),
-        in_thought=tuple(card for _, card in sorted(in_hand, key=lambda p: (p[0], p[1].key))),
+        waiting=HoldCard(len(waiting), tuple(_stream(s, now) for s in waiting[:SHOWN_WAITING])),
+        in_thought=HoldCard(len(in_hand), tuple(card for _, card in in_hand[:SHOWN_IN_THOUGHT])),
         answered=tuple(_answered(a, now) for a in presence.answered[:SHOWN_ANSWERS]),
     )
 
