@@ -31,8 +31,9 @@ def enter(row: RequestMetric, key_id: int, now: datetime) -> None:
     meantime raises ProviderRefused with status 401.
     """
     with transaction.atomic():
-        # Without its user, whose row need not be locked.
-        key = ApiKey.objects.filter(revoked_at=None).select_for_update().filter(pk=key_id).first()
+        keys = ApiKey.objects.filter(revoked_at=None)
+        # `no_key`: the recorder, which only refers to the key, need not wait for this.
+        key = keys.select_for_update(no_key=True).filter(pk=key_id).first()
         if key is None:
             raise ProviderRefused("The key of this request was revoked.", status=401)
         refuse_if_spent(key, now)
@@ -45,9 +46,11 @@ def refuse_if_spent(key: ApiKey, now: datetime) -> None:
     if key.requests_per_minute is not None:
         limit = key.requests_per_minute
         if free_at := _minute_has_room_at(key, limit, now):
-            raise _spent(key, f"{limit:,} requests a minute", free_at, now)
+            raise _spent(key, f"{_counted(limit, 'request')} a minute", free_at, now)
     if key.tokens_per_day is not None and use_since(key.pk, today).tokens >= key.tokens_per_day:
-        raise _spent(key, f"{key.tokens_per_day:,} tokens a day", _begins(today + DAY), now)
+        raise _spent(
+            key, f"{_counted(key.tokens_per_day, 'token')} a day", _begins(today + DAY), now
+        )
     month = today.replace(day=1)
     if key.usd_per_month is not None and use_since(key.pk, month).cost_usd >= key.usd_per_month:
         next_month = (month + 31 * DAY).replace(day=1)
@@ -76,14 +79,16 @@ def _spent(key: ApiKey, limit: str, free_at: datetime, now: datetime) -> Provide
     )
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _said(wait_s: int) -> str:
     """A wait as people say it."""
     if wait_s < 120:
         return f"{wait_s} s"
-    if wait_s < 2 * 60 * 60:
+    if wait_s < 2 * 3600:
         return f"{math.ceil(wait_s / 60)} min"
-    return (
-        f"{math.ceil(wait_s / 3600)} h"
-        if wait_s < 48 * 3600
-        else f"{math.ceil(wait_s / 86400)} days"
-    )
+    if wait_s < 48 * 3600:
+        return f"{math.ceil(wait_s / 3600)} h"
+    return f"{math.ceil(wait_s / 86400)} days"
