@@ -29,6 +29,15 @@ class Broadcast:
     def __init__(self) -> None:
         self._pushed: dict[bool, fragments.Fragments] = {True: {}, False: {}}
         self._sequence = 0
+        self._wholes: dict[bool, tuple[FleetPresence, str]] = {}
+
+    def whole(self, presence: FleetPresence, *, owner: bool) -> str:
+        """The whole room as one message. After a restart a hundred browsers ask for it at once."""
+        drawn = self._wholes.get(owner)
+        if drawn is None or drawn[0] is not presence:
+            html = fragments.diff({}, render(presence, owner=owner))
+            drawn = self._wholes[owner] = presence, html
+        return drawn[1]
 
     async def presence_published(
         self,

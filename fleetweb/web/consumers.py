@@ -11,10 +11,9 @@ from django.utils import timezone
 from fleetweb.core.presence import FleetPresence
 from fleetweb.fleet import live
 
-from . import fragments
 from .access.owner import is_owner
 from .audience import audience
-from .broadcast import group_of, render
+from .broadcast import broadcast, group_of
 
 BEAT_S: Final = 1.0
 # 1000 would tell the page never to come back.
@@ -63,8 +62,7 @@ class PresenceConsumer(AsyncWebsocketConsumer):
         if presence is None:
             return
         self._shown(presence)
-        whole = fragments.diff({}, render(presence, owner=self.owner))
-        await self.send(text_data=whole)
+        await self.send(text_data=broadcast.whole(presence, owner=self.owner))
 
     def _shown(self, presence: FleetPresence) -> None:
         self.sequence, self.watched_at = presence.sequence, presence.at.isoformat()

@@ -19,6 +19,9 @@ from fleetweb.errors import ConfigError
 from .consumers import PresenceConsumer
 
 STREAMS_FINISH_WITHIN_S: Final = 10.0
+# Daphne holds what a browser does not read in memory: one that answers no ping is let go.
+PING_EVERY_S = 10
+PONG_WITHIN_S = 10
 _ADVICE: Final = " Choose another with --host and --port; port 0 is any that is free."
 
 
@@ -56,7 +59,13 @@ class _Server(Server):
     ) -> None:
         endpoints = build_endpoint_description_strings(host=host, port=port)
         super().__init__(
-            application, endpoints, signal_handlers=False, server_name="fleetweb", verbosity=0
+            application,
+            endpoints,
+            signal_handlers=False,
+            server_name="fleetweb",
+            verbosity=0,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PONG_WITHIN_S,
         )
         self.ready = ready
         self.ports: list[Any] = []
