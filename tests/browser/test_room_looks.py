@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_play
 from fleetweb.core.presence import FleetPresence
 from fleetweb.web import fragments
 from fleetweb.web.cards import RoomCard, room
+from tests.browser.chromium import ARGUMENTS, executable
 from tests.web import samples
 from tests.web.samples import NOW, SAMPLES
 
@@ -67,9 +68,7 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        chromium = playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
         yield chromium
         chromium.close()
 

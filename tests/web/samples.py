@@ -1,6 +1,6 @@
 """Fleets to draw: one of every kind the room must show well."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
@@ -86,7 +86,7 @@ def node(
 
 
 def share(
-    model: str, start: int, end: int, total: int, with_: Sequence[str], **more: object
+    model: str, start: int, end: int, total: int, with_: Iterable[str], **more: object
 ) -> ShardShare:
     base = ShardShare(
         instance_id=f"instance-{model}",

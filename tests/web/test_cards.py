@@ -57,8 +57,8 @@ def test_the_fleet_names_the_machine_it_speaks_for() -> None:
 
 
 def test_counts_who_is_here() -> None:
-    assert draw("one_dead").fleet.summary == ("3 of 4 machines here", "1,024 GB")
-    assert draw("alone").fleet.summary == ("1 machine", "32 GB")
+    assert draw("one_dead").fleet.summary == ("3 of 4 machines here", "1,024 GB of memory")
+    assert draw("alone").fleet.summary == ("1 machine", "32 GB of memory")
 
 
 def test_a_notice_stands_only_for_a_cluster_in_trouble() -> None:
@@ -135,7 +135,7 @@ class TestMachine:
 
 class TestHoldings:
     def test_layers_are_counted_from_one_and_meet_without_a_gap(self) -> None:
-        parts = [h.part for m in draw("busy").machines for h in m.holdings]
+        parts = [f"{h.part} {h.of}" for m in draw("busy").machines for h in m.holdings]
         assert parts == ["layers 1–48 of 94", "layers 49–71 of 94", "layers 72–94 of 94"]
 
     def test_a_machine_alone_holds_the_whole(self) -> None:
@@ -143,7 +143,7 @@ class TestHoldings:
 
     def test_a_tensor_shard_is_a_slice_of_every_layer(self) -> None:
         shard = samples.share(samples.QWEN, 0, 94, 94, ("king",), sharding="tensor")
-        assert holding(shard).part == "a slice of all 94 layers"
+        assert holding(shard).part == "a slice of each layer"
 
     def test_a_range_that_is_not_known_is_not_made_up(self) -> None:
         shard = ShardShare("i", "m", RunnerPhase.ABSENT, companions=("king",))
@@ -242,6 +242,17 @@ class TestStage:
         (line,) = stage(samples.doubled().nodes).lines
         assert line.path.startswith("M16.67 22C")
         assert line.path.endswith("83.33 22")
+
+    def test_without_their_king_each_is_joined_to_the_next(self) -> None:
+        nodes = [
+            replace(
+                samples.node(name),
+                shares=(samples.share(samples.QWEN, 0, 4, 9, set(samples.SOLDIERS) - {name}),),
+            )
+            for name in samples.SOLDIERS
+        ]
+        lines = stage([samples.node("king"), *nodes]).lines
+        assert [line.path.split("C")[0] for line in lines] == ["M16.67 22", "M50 22"]
 
     def test_a_pair_has_one_line_however_much_it_shares(self) -> None:
         pair = [

@@ -26,37 +26,39 @@ PHASES: Mapping[RunnerPhase, str] = {
 
 @dataclass(frozen=True, slots=True)
 class HoldingCard:
-    """`part` is which layers, counted from 1 as people do; `company` names who holds the rest."""
+    """`part` is which layers, counted from 1 as people do, `of` how many there are in all.
+
+    `company` names who holds the rest.
+    """
 
     model: str
     model_id: str
     phase: str
     part: str
+    of: str
     company: str
     at_work: bool
     unready: bool
 
 
 def holding(share: ShardShare) -> HoldingCard:
+    part, total = _part(share)
     return HoldingCard(
         model=words.short_model(share.model_id),
         model_id=share.model_id,
         phase=PHASES[share.phase],
-        part=_part(share),
+        part=part,
+        of=f"of {total}" if total else "",
         company=words.listing(share.companions),
         at_work=share.at_work,
         unready=share.phase not in (RunnerPhase.READY, RunnerPhase.RUNNING),
     )
 
 
-def _part(share: ShardShare) -> str:
+def _part(share: ShardShare) -> tuple[str, int | None]:
     if not share.companions:
-        return "whole"
+        return "whole", None
     if share.sharding == "tensor":
-        return (
-            f"a slice of all {share.n_layers} layers" if share.n_layers else "a slice of each layer"
-        )
+        return "a slice of each layer", None
     held = words.layers(share.start_layer, share.end_layer)
-    if held is None:
-        return "a part"
-    return f"{held} of {share.n_layers}" if share.n_layers else held
+    return (held, share.n_layers) if held else ("a part", None)

@@ -54,7 +54,9 @@ class MachineCard:
     @property
     def shown(self) -> tuple[HoldingCard, ...]:
         """The models named on the machine itself; all of them stand with the evidence."""
-        return self.holdings if len(self.holdings) <= _SHOWN else self.holdings[: _SHOWN - 1]
+        if len(self.holdings) <= _SHOWN:
+            return self.holdings
+        return (next((h for h in self.holdings if h.at_work), self.holdings[0]),)
 
     @property
     def more(self) -> str:

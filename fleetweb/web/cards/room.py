@@ -103,7 +103,9 @@ def _summary(presence: FleetPresence) -> tuple[str, ...]:
         if len(here) == total
         else (f"{len(here)} of {figures.plural(total, 'machine')} here")
     )
-    return tuple(part for part in (present, f"{memory_gb:,} GB" if memory_gb else "") if part)
+    return tuple(
+        part for part in (present, f"{memory_gb:,} GB of memory" if memory_gb else "") if part
+    )
 
 
 def _notice(cluster: ClusterPresence, now: datetime) -> NoticeCard:

@@ -7,6 +7,7 @@ Units: x in per cent of the stage, y in rem.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fleetweb.core.presence import CognitiveState, NodePresence
 from fleetweb.core.roster import Role
@@ -123,12 +124,17 @@ def _ties(nodes: Sequence[NodePresence], first: str | None) -> dict[tuple[str, s
     states = {node.name: node.load.state for node in nodes}
     ties: dict[tuple[str, str], str] = {}
     for members, at_work in _instances(nodes).values():
-        hub = first if first in members else members[0]
-        mood = _mood([states[name] for name in members if name in states], at_work)
-        for name in members:
-            if name != hub:
-                ties[hub, name] = max(ties.get((hub, name), mood), mood, key=_MOODS.index)
+        mood = _mood([states[name] for name in members], at_work)
+        for pair in _pairs(members, first):
+            ties[pair] = max(ties.get(pair, mood), mood, key=_MOODS.index)
     return ties
+
+
+def _pairs(members: Sequence[str], first: str | None) -> Iterable[tuple[str, str]]:
+    """From the one in the middle to all others; without that one, from each to the next."""
+    if first is not None and first in members:
+        return [(first, name) for name in members if name != first]
+    return pairwise(members)
 
 
 _MOODS = ("rest", "work", "doubt", "hurt")
