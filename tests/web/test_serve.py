@@ -4,8 +4,9 @@ import json
 import re
 import signal
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -13,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.processes import TOKEN, Ended, Process, eventually
+from tests.processes import DEADLINE_S, ROOT, TOKEN, Ended, Process, eventually
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) fleetweb\.[a-z_.]+: .+")
@@ -176,3 +177,98 @@ def test_a_poller_of_its_own_wants_redis(tmp_path):
         ended = process.ended()
     assert ended.code == 2
     assert "REDIS_URL" in ended.err
+
+
+@pytest.fixture
+def two_exos(tmp_path: Path) -> Iterator[list[str]]:
+    """A rehearsal of two machines in a process of its own; their addresses."""
+    with Process.manage("rehearse", "--nodes", "2", data=tmp_path / "exo") as process:
+        eventually(lambda: process.out.count("\n") >= 2)
+        yield [line.partition(": ")[2] for line in process.out.splitlines()[:2]]
+
+
+def test_two_addresses_of_one_cluster_are_its_doors(tmp_path, two_exos):
+    first, second = two_exos
+    with serve(tmp_path / "room", "--exo", first, "--exo", second) as process:
+        address = process.address()
+        seen = eventually(
+            lambda: (p := presence_of(address)) and len(p["clusters"]) == 1 and p["nodes"] and p
+        )
+        assert seen["rehearsal"] is False
+        assert {door["url"] for door in seen["clusters"][0]["doors"]} == {first, second}
+        assert went_well(process.stop())
+
+
+def test_of_two_on_one_database_the_other_goes_on_when_one_is_killed(tmp_path, two_exos):
+    data = str(tmp_path / "shared")
+    with (
+        serve(tmp_path / "one", "--exo", two_exos[0], FLEETWEB_DATA=data) as one,
+        serve(tmp_path / "two", "--exo", two_exos[0], FLEETWEB_DATA=data) as two,
+    ):
+        addresses = {process: process.address() for process in (one, two)}
+        holder = eventually(lambda: next((p for p in addresses if _polls(addresses[p])), None))
+        standby = two if holder is one else one
+        eventually(lambda: "this one stands by" in standby.err)
+        assert not _polls(addresses[standby])
+        holder.stop(signal.SIGKILL)
+        eventually(lambda: _polls(addresses[standby]))
+        assert "This poller takes over." in standby.err
+        assert went_well(standby.stop())
+
+
+def _polls(address: str) -> bool:
+    """Without Redis each process shows only what it polls itself."""
+    return bool(presence_of(address)["nodes"])
+
+
+def test_without_any_exo_it_rehearses(tmp_path):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", 52415), 1):
+        pytest.skip("something answers at exo's own port on this machine")
+    with serve(tmp_path) as process:
+        seen = eventually(
+            lambda: (p := presence_of(process.address())) and len(p["nodes"]) == 4 and p
+        )
+        assert seen["rehearsal"] is True
+
+
+def test_an_exo_that_is_away_is_not_replaced_by_a_rehearsal(tmp_path):
+    with serve(tmp_path, "--exo", "http://127.0.0.1:9") as process:
+        address = process.address()
+        seen = eventually(lambda: (p := presence_of(address)) and p["nodes"] and p)
+        assert seen["rehearsal"] is False
+        assert seen["fleet_status"] == "offline"
+        assert seen["clusters"][0]["condition"] == "unreachable"
+        assert went_well(process.stop())
+
+
+IMPATIENT = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "fleetweb.settings"
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from fleetweb.web import serving
+serving.PING_EVERY_S = serving.PONG_WITHIN_S = 1
+execute_from_command_line(["manage.py", "serve", "--port", "0", "--rehearsal"])
+"""
+
+
+def test_a_browser_that_answers_no_ping_is_let_go(tmp_path):
+    """So what it does not read can't pile up in memory."""
+    command = (sys.executable, "-c", IMPATIENT)
+    with Process(command, tmp_path, PYTHONPATH=str(ROOT)) as process:
+        host, _, port = process.address().removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), DEADLINE_S) as deaf:
+            deaf.sendall(HANDSHAKE.format(host=f"{host}:{port}", token=TOKEN).encode())
+            assert deaf.recv(4096).startswith(b"HTTP/1.1 101")
+            with suppress(ConnectionResetError):
+                while deaf.recv(65536):
+                    pass
+        assert went_well(process.stop())
+
+
+HANDSHAKE = (
+    "GET /ws/presence/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
