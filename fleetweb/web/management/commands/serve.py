@@ -1,6 +1,7 @@
 """`manage.py serve`: the whole control room in one process."""
 
 import asyncio
+import fcntl
 import webbrowser
 from argparse import ArgumentParser
 from collections.abc import AsyncIterator
@@ -109,7 +110,9 @@ def _migrate() -> None:
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", interactive=False, verbosity=0)
+            with (settings.FLEETWEB_DATA / "migrating").open("w") as turn:
+                fcntl.flock(turn, fcntl.LOCK_EX)  # of two that start at once, the other is done
+                call_command("migrate", interactive=False, verbosity=0)
         connection.close()
     except DatabaseTrouble as error:
         said = " ".join(str(error).split())
