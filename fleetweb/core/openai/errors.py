@@ -74,6 +74,8 @@ def _telling(error: FleetError) -> FleetError:
 
 def _classified(error: FleetError) -> tuple[int, str, str | None]:
     match error:
+        case InvalidRequest(status=status):
+            return status or 400, INVALID_REQUEST, None
         case ProviderRefused(status=status) if status in _CALLERS_MISTAKES or status is None:
             return status or 400, INVALID_REQUEST, None
         case ProviderRefused():
