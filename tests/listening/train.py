@@ -28,8 +28,10 @@ EPOCHS = 40
 RATE = 0.15
 DECAY = 0.02  # L2, chosen by cross-validation
 FOLDS = 5
+SEEDS = (1, 2, 3, 4)  # shuffles; a bound found on one of them hangs on two or three streams
 COMPANIONS = 3
-PRECISION = 0.93  # wanted in cross-validation, so that 0.9 is left on what another hand wrote
+PRECISION = 0.9  # what a label that is shown must reach in cross-validation
+LEAST = 60  # hundredths; a label is not shown on less, however well that went on our streams
 NEVER = 2.0
 
 
@@ -141,7 +143,7 @@ def _contradiction(reader: Reader) -> float:
     return reader.last_judged.contradiction if reader.last_judged else 0.0
 
 
-def cross_validated(folds: int = FOLDS, seed: int = 1) -> list[Scored]:
+def cross_validated(folds: int = FOLDS, seed: int = SEEDS[0]) -> list[Scored]:
     """Every stream in both shapes, scored by a model trained without it or its companions.
 
     Our streams are short and real ones are long, with more room for a false alarm. So each is
@@ -175,7 +177,7 @@ def _among(companions: Sequence[LabelledStream], stream: LabelledStream) -> Labe
 
 def bound(pairs: Sequence[tuple[float, bool]]) -> float:
     """The lowest likelihood from which on the label is precise enough; NEVER where none is."""
-    for hundredth in range(30, 100):
+    for hundredth in range(LEAST, 100):
         found = agreement((likely >= hundredth / 100, true) for likely, true in pairs)
         if (found.precision or 0.0) >= PRECISION:
             return hundredth / 100
@@ -200,7 +202,8 @@ def _as_json(model: Model) -> str:
 
 def main() -> None:
     whole = [stream for joint in JOINTS for stream in streams(joint)]
-    model = bounded(train(whole), cross_validated())
+    scored = [each for seed in SEEDS for each in cross_validated(seed=seed)]
+    model = bounded(train(whole), scored)
     path = Path(doubt.__file__).with_name("doubt_model.json")
     path.write_text(_as_json(model), encoding="utf-8")
     print(f"{path.name}: from {model.contradiction_from} and {model.recursive_from}")
