@@ -42,6 +42,14 @@ class Site(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
+    def do_HEAD(self) -> None:
+        """Like the real one: the page, or the way to the login."""
+        signed_out = self.path.endswith("?signed-out")
+        self.send_response(302 if signed_out else 200)
+        if signed_out:
+            self.send_header("Location", "/login/")
+        self.end_headers()
+
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
@@ -317,6 +325,13 @@ class TestConnection:
         one.shown = {}
         one.push(samples.doubting())
         one.sentence(f"Grappling with contradiction in: {samples.PREVIEW}")
+        expect(one.page.locator(self.LOST)).to_be_hidden()
+
+    def test_says_so_when_its_reader_is_signed_out(self, opened: Opening) -> None:
+        one = opened("busy")
+        one.page.evaluate("history.replaceState(null, '', '?signed-out')")
+        one.sockets[-1].close(code=4012)
+        expect(one.page.locator("[data-trouble=stranger] a")).to_have_attribute("href", "/login/")
         expect(one.page.locator(self.LOST)).to_be_hidden()
 
     def test_says_so_when_nobody_watches_the_fleet(self, opened: Opening) -> None:

@@ -151,6 +151,13 @@ class TestDiff:
         assert fragments.diff(before, after) == ""
 
 
+def test_a_machine_never_seen_tells_no_time_and_no_figures() -> None:
+    html = fragments.render(draw("never_seen"))["node-king"]
+    assert "Not here yet" in html
+    assert "<time" not in html
+    assert 'class="body"' not in html
+
+
 def test_a_rehearsal_says_so_and_how_to_end_it() -> None:
     html = fragments.render(draw("rehearsal"))["rehearsal"]
     assert "Rehearsal fleet: no real machines" in html

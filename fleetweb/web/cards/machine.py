@@ -52,6 +52,11 @@ class MachineCard:
     trail: TrailCard
 
     @property
+    def was_here(self) -> bool:
+        """Whether it has been here at all: "not here yet" has lasted for no time."""
+        return self.look is not NEVER_SEEN
+
+    @property
     def shown(self) -> tuple[HoldingCard, ...]:
         """The models named on the machine itself; all of them stand with the evidence."""
         if len(self.holdings) <= _SHOWN:
