@@ -32,21 +32,6 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def arrive(chromium: Browser) -> AsyncIterator[Arrive]:
-    """Lets somebody arrive, with the given options of a browser context of their own."""
-    visitors: list[Visitor] = []
-
-    async def somebody(**options: Any) -> Visitor:
-        visitors.append(Visitor(await chromium.new_context(**options)))
-        return visitors[-1]
-
-    yield somebody
-    for visitor in visitors:
-        await visitor.context.close()
-    assert [complaint for visitor in visitors for complaint in visitor.unexpected] == []
-
-
-@pytest_asyncio.fixture(loop_scope="module")
 async def fleet() -> AsyncIterator[Rehearsal]:
     """Four pretend machines on which nothing happens but what the test lets happen."""
     async with Rehearsal() as rehearsal:
@@ -65,6 +50,24 @@ async def open_room(tmp_path: Path) -> AsyncIterator[OpenRoom]:
             return room
 
         yield start
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def arrive(chromium: Browser, open_room: OpenRoom) -> AsyncIterator[Arrive]:  # noqa: ARG001
+    """Lets somebody arrive, with the given options of a browser context of their own.
+
+    They leave before the servers do: `open_room` is there for this order alone.
+    """
+    visitors: list[Visitor] = []
+
+    async def somebody(**options: Any) -> Visitor:
+        visitors.append(Visitor(await chromium.new_context(**options)))
+        return visitors[-1]
+
+    yield somebody
+    for visitor in visitors:
+        await visitor.context.close()
+    assert [complaint for visitor in visitors for complaint in visitor.unexpected] == []
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -50,9 +50,9 @@ class Visitor:
         context.on("console", self._heard)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
-    def expects(self, complaint: str) -> None:
-        """A complaint that the test is about: that of a socket whose server is killed."""
-        self._expected.append(complaint)
+    def expects(self, *complaints: str) -> None:
+        """Parts of complaints that the test is about: those of a socket whose server is killed."""
+        self._expected += complaints
 
     @property
     def unexpected(self) -> list[str]:
@@ -67,7 +67,7 @@ class Visitor:
     def _heard(self, message: ConsoleMessage) -> None:
         """Violations of the content security policy are errors of the console, too."""
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location['url']})")
 
 
 class Sight:
