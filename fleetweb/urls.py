@@ -3,7 +3,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .web.views import api, health
+from .web.views import api, health, keys
+from .web.views.cancel import cancel
 from .web.views.login import SignIn
 from .web.views.room import room_page
 from .web.views.route import route
@@ -14,7 +15,11 @@ urlpatterns = [
     path("", room_page, name="room"),
     path("api/presence", api.presence, name="api-presence"),
     path("api/cluster", api.cluster, name="api-cluster"),
+    path("requests/<str:request_id>/cancel/", cancel, name="request-cancel"),
     path("api/route", route, name="api-route"),
+    path("keys/", keys.keys_page, name="keys"),
+    path("keys/<int:pk>/", keys.key_limits, name="key-limits"),
+    path("keys/<int:pk>/revoke/", keys.key_revoke, name="key-revoke"),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", health.metrics, name="metrics"),
     path("favicon.ico", RedirectView.as_view(url="/static/favicon/rest.svg")),

@@ -182,6 +182,7 @@ class FleetRoute:
                 passage.progress,
             )
         passage.marks.loaded = passage.elapsed_s
+        passage.nodes = _workers(FleetView(await live.current()), passage)
         took_s = passage.elapsed_s - began_s
         self._router.learn_load(passage.model_id, took_s * 1000)
         self.experience.learn_load(passage.model_id, route.cluster or "", took_s)

@@ -22,7 +22,7 @@ from fleetweb.errors import ClusterError, ConfigError
 from fleetweb.fleet import roster
 from fleetweb.fleet.poller import Poller
 from fleetweb.fleet.worker import host as host_poller
-from fleetweb.gateway.running import close_gateway
+from fleetweb.gateway.running import close_gateway, gateway
 from fleetweb.rehearsal import Rehearsal
 from fleetweb.upstream import http
 from fleetweb.upstream.exo import Exo
@@ -81,6 +81,7 @@ async def _watching(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(http.aclose)
         stack.push_async_callback(close_gateway)
+        gateway()  # now, so that what a sudden end left open is told at once
         if not rehearse:
             urls = urls or list(settings.FLEETWEB_EXO_URLS) or await _local_exo()
         rehearsing = rehearse or not urls
