@@ -53,7 +53,7 @@ async def open_room(tmp_path: Path) -> AsyncIterator[OpenRoom]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def arrive(chromium: Browser, open_room: OpenRoom) -> AsyncIterator[Arrive]:  # noqa: ARG001
+async def arrive(chromium: Browser, open_room: OpenRoom) -> AsyncIterator[Arrive]:
     """Lets somebody arrive, with the given options of a browser context of their own.
 
     They leave before the servers do: `open_room` is there for this order alone.
