@@ -28,6 +28,12 @@ async def current() -> FleetPresence | None:
     return None if encoded is None else _decoded(encoded)
 
 
+def seen() -> FleetPresence | None:
+    """The same as `current`, for views that are not async."""
+    encoded = cache.get(KEY)
+    return None if encoded is None else _decoded(encoded)
+
+
 @lru_cache(maxsize=1)
 def _decoded(encoded: bytes) -> FleetPresence:
     """Between two beats everybody asks for the same one."""

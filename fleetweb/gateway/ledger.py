@@ -87,6 +87,18 @@ def use_since(key_id: int, day: date) -> Use:
     return Use(sums["requests"] or 0, sums["tokens"] or 0, sums["cost_usd"] or Decimal(0))
 
 
+def uses_since(day: date) -> dict[int, Use]:
+    """What every key that used anything has used on `day` and since, by its id."""
+    rows = KeyUse.objects.filter(day__gte=day).values("key_id")
+    sums = rows.annotate(
+        sum_of_requests=Sum("requests"), tokens=Sum("tokens"), cost=Sum("cost_usd")
+    )
+    return {
+        row["key_id"]: Use(row["sum_of_requests"], row["tokens"], row["cost"])
+        for row in sums.order_by()
+    }
+
+
 def day_of(at: datetime) -> date:
     """The owner's day."""
     return timezone.localtime(at, timezone.get_default_timezone()).date()

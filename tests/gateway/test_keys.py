@@ -6,7 +6,7 @@ from decimal import Decimal
 from io import StringIO
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -194,7 +194,7 @@ def test_a_session_in_the_name_of_a_key_counts_for_nothing(client, issued):
 
 @pytest.mark.django_db(transaction=True)
 async def test_it_opens_no_socket_but_lets_a_program_in_beside_django():
-    _, secret = await sync_to_async(ApiKey.objects.issue)("laptop")
+    _, secret = await database_sync_to_async(ApiKey.objects.issue)("laptop")
     sent = [(b"host", HOST.encode()), (b"authorization", f"Bearer {secret}".encode())]
     socket = WebsocketCommunicator(SocketAccess(_accept), "/ws/presence/", headers=sent)
     assert await socket.connect() == (False, STRANGER)
@@ -207,10 +207,10 @@ async def test_it_opens_no_socket_but_lets_a_program_in_beside_django():
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_session_in_the_name_of_a_key_opens_nothing_beside_django_either():
-    key, _ = await sync_to_async(ApiKey.objects.issue)("laptop")
+    key, _ = await database_sync_to_async(ApiKey.objects.issue)("laptop")
     client = Client()
     backend = "django.contrib.auth.backends.ModelBackend"
-    await sync_to_async(client.force_login)(key.user, backend=backend)
+    await database_sync_to_async(client.force_login)(key.user, backend=backend)
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     sent = [(b"host", HOST.encode()), (b"cookie", cookie.encode())]
     scope = {"type": "http", "method": "GET", "path": "/v1/models", "headers": sent}

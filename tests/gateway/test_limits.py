@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import connection, connections, transaction
 
 from fleetweb.errors import ProviderRefused, ProviderUnavailable
@@ -180,7 +180,7 @@ def test_what_is_spent_stays_spent_when_the_requests_are_pruned():
 
 @pytest.mark.django_db(transaction=True)
 async def test_what_the_recorder_writes_is_counted_with_it():
-    owner = await sync_to_async(key)(tokens_per_day=100)
+    owner = await database_sync_to_async(key)(tokens_per_day=100)
     recorder = Recorder()
     recorder.start()
     try:
@@ -188,7 +188,7 @@ async def test_what_the_recorder_writes_is_counted_with_it():
         await recorder.commit(Entry(row))
     finally:
         await recorder.close()
-    await sync_to_async(refusal)(owner)
+    await database_sync_to_async(refusal)(owner)
 
 
 def test_a_key_that_was_revoked_on_the_way_is_not_let_in():

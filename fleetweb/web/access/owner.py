@@ -1,15 +1,21 @@
 """The owner: a user without a password, who is whoever holds the fleet's token."""
 
 import hmac
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser, User
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 
 OWNER = "owner"
+
+Named = ParamSpec("Named")
+View = Callable[Concatenate[HttpRequest, Named], HttpResponse]
 
 
 class OwnerTokenBackend(BaseBackend):
@@ -45,3 +51,15 @@ def the_owner() -> User:
 def is_owner(user: User | AnonymousUser) -> bool:
     """Whether `user` may see what belongs to the owner alone, such as others' prompts."""
     return user.is_active and user.is_superuser
+
+
+def owner_only(view: View[Named]) -> View[Named]:
+    """A view that others are told is not for them."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: Named.args, **kwargs: Named.kwargs) -> HttpResponse:
+        if not is_owner(request.user):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
