@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import ClassVar, Final, Self
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from fleetweb.core.streams import Outcome
@@ -19,6 +20,8 @@ SHOWN_OF_KEY: Final = 10
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 # No person's name can begin so: Django takes no colon in one.
 KEY_USER: Final = "key:"
+NAME_WANTED: Final = "A key needs a name."
+NAME_TAKEN: Final = "There is a key of that name, in use or revoked. Choose another name."
 
 _name_reads_well = RegexValidator(
     r"\A\w[\w .@+-]*\Z",
@@ -42,7 +45,6 @@ class ApiKeyManager(models.Manager["ApiKey"]):
     def usable(self) -> ApiKeyQuerySet:
         return self.get_queryset().usable()
 
-    @transaction.atomic
     def issue(self, name: str, **limits: object) -> tuple["ApiKey", str]:
         """A new key and its secret, which is shown now and never again.
 
@@ -52,8 +54,12 @@ class ApiKeyManager(models.Manager["ApiKey"]):
         shown, digest = secret[:SHOWN_OF_KEY], digest_of(secret)
         key = self.model(name=name.strip(), shown=shown, digest=digest, **limits)
         key.full_clean(exclude=["user"])
-        key.user = User.objects.create_user(f"{KEY_USER}{key.name}")
-        key.save()
+        try:
+            with transaction.atomic():
+                key.user = User.objects.create_user(f"{KEY_USER}{key.name}")
+                key.save()
+        except IntegrityError as error:  # a second press of the button came a moment before
+            raise ValidationError({"name": NAME_TAKEN}) from error
         return key, secret
 
     def find(self, secret: str) -> "ApiKey | None":
@@ -80,8 +86,8 @@ class ApiKey(models.Model):
         unique=True,
         validators=[_name_reads_well],
         error_messages={
-            "blank": "A key needs a name.",
-            "unique": "There is a key of that name, in use or revoked. Choose another name.",
+            "blank": NAME_WANTED,
+            "unique": NAME_TAKEN,
         },
     )
     shown = models.CharField(max_length=SHOWN_OF_KEY)
