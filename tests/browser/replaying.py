@@ -15,7 +15,9 @@ from typing import Any
 
 from tests.recordings import REPLAY, load
 
-LEAD_S = 12  # for which the first state goes on, as an idle exo's does: time to open the page
+# For which the first state goes on, as an idle exo's does: a poller that nobody has answered yet
+# asks again after 10 s at most.
+LEAD_S = 12
 AT_WORK = ("Pending", "Running")
 READY = ("RunnerReady", "RunnerRunning")
 
@@ -99,12 +101,11 @@ def _is_work(task: dict[str, Any], instance_id: str) -> bool:
 
 
 @asynccontextmanager
-async def replaying(rows: list[Row], directory: Path) -> AsyncIterator[Replay]:
+async def replaying(rows: list[Row], port: int, directory: Path) -> AsyncIterator[Replay]:
     file = directory / "rows.json"
     file.write_text(json.dumps(rows))
-    port = str(_free_port())
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(REPLAY), "--port", port, "--states", str(file)),
+        *(sys.executable, str(REPLAY), "--port", str(port), "--states", str(file)),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -116,7 +117,7 @@ async def replaying(rows: list[Row], directory: Path) -> AsyncIterator[Replay]:
         await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

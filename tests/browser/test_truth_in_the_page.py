@@ -16,7 +16,7 @@ from tests.upstream.faulty import reply, serving
 
 from .conftest import Arrive, OpenRoom
 from .control_room import ControlRoom
-from .replaying import Replay, Row, paced, replaying
+from .replaying import LEAD_S, Replay, Row, free_port, paced, replaying
 from .visitor import Sight
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -32,14 +32,15 @@ Watch = Callable[[list[Row]], Awaitable[tuple[Replay, Sight]]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def watch(arrive: Arrive, open_room: OpenRoom, tmp_path: Path) -> AsyncIterator[Watch]:
-    """Opens the page before a recording that is still at its beginning."""
+    """Opens the page, then lets the recording begin."""
     async with AsyncExitStack() as stack:
 
         async def begin(rows: list[Row]) -> tuple[Replay, Sight]:
-            replay = await stack.enter_async_context(replaying(rows, tmp_path))
-            room = await open_room("--exo", replay.url)
+            port = free_port()
+            room = await open_room("--exo", f"http://127.0.0.1:{port}")
             sight = await (await arrive()).open(room.address)
-            await sight.shows("studio-north", "idle", within_s=8)
+            replay = await stack.enter_async_context(replaying(rows, port, tmp_path))
+            await sight.shows("studio-north", "idle", within_s=LEAD_S)
             return replay, sight
 
         yield begin
