@@ -14,6 +14,11 @@ from django.utils import timezone
 
 from fleetweb.core.streams import Outcome
 
+# Here so that Django finds them.
+from .rollup_models import HistoryTurn as HistoryTurn
+from .rollup_models import Rollup as Rollup
+from .rollup_models import RollupSubject as RollupSubject
+
 KEY_PREFIX: Final = "fw-"
 KEY_BYTES: Final = 32
 SHOWN_OF_KEY: Final = 10
@@ -167,6 +172,13 @@ class RequestMetricQuerySet(models.QuerySet["RequestMetric"]):
     def of_process(self, process: str) -> Self:
         return self.filter(process=process)
 
+    def ended(self) -> Self:
+        return self.exclude(status__in=RequestMetric.OPEN)
+
+    def uncounted(self) -> Self:
+        """Those that have ended and are not in the rollups yet, or as something else."""
+        return self.ended().exclude(counted_as=models.F("status"))
+
     def interrupt(self, now: datetime) -> int:
         """Mark what will never be finished, because its process is gone; how many that were."""
         return self.in_hand().update(status=Outcome.INTERRUPTED.value, ended_at=now)
@@ -210,6 +222,8 @@ class RequestMetric(models.Model):
     reasoning_tokens = models.PositiveIntegerField(null=True)
     tokens_per_s = models.FloatField(null=True)
     cost_usd = models.DecimalField(max_digits=16, decimal_places=8, null=True)
+    energy_j = models.FloatField(null=True)  # of the machines that worked, while it was worked on
+    counted_as = models.CharField(max_length=11, blank=True)  # its status in the rollups
     finish_reason = models.CharField(max_length=32, blank=True)
     error = models.CharField(max_length=300, blank=True)
 
@@ -219,6 +233,24 @@ class RequestMetric(models.Model):
         ordering = ("-asked_at",)
         indexes = (
             models.Index(fields=("node", "asked_at")),
+            models.Index(fields=("model", "asked_at")),
+            models.Index(fields=("caller", "asked_at")),
+            models.Index(
+                fields=("asked_at",),
+                condition=~models.Q(counted_as=models.F("status")),
+                name="requests_uncounted",
+            ),
+            # Most requests are answered, and by exo: of those an index would be no help.
+            models.Index(
+                fields=("status", "asked_at"),
+                condition=~models.Q(status="ok"),
+                name="requests_not_answered",
+            ),
+            models.Index(
+                fields=("provider", "asked_at"),
+                condition=~models.Q(provider="exo"),
+                name="requests_outside_exo",
+            ),
             # With the status, so that `limits` leaves out what was refused without reading it.
             models.Index(fields=("key", "asked_at", "status")),
             models.Index(

@@ -10,6 +10,7 @@ import os
 import queue
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +19,21 @@ from typing import Final
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from . import ledger
+from . import ledger, rollups
 from .models import GatewayProcess, RequestMetric, RequestText, RoutingRecord
 
 BATCH: Final = 500
 TRIES: Final = 3
 SAYS_ALIVE_EVERY_S: Final = 5.0
+COUNTS_EVERY_S: Final = 1.0
 # Where the database does not answer, people get their answers all the same.
 COMMIT_PATIENCE_S: Final = 5.0
 
 logger = logging.getLogger(__name__)
 
-_METRIC_FIELDS = [f.name for f in RequestMetric._meta.concrete_fields if f.name != "id"]
+# What `rollups` writes stays as it is, however often a request is saved.
+_NOT_OURS = ("id", "counted_as", "energy_j")
+_METRIC_FIELDS = [f.name for f in RequestMetric._meta.concrete_fields if f.name not in _NOT_OURS]
 _ROUTING_FIELDS = [f.name for f in RoutingRecord._meta.concrete_fields if f.name != "request"]
 _TEXT_FIELDS = [f.name for f in RequestText._meta.concrete_fields if f.name != "request"]
 
@@ -56,6 +60,7 @@ class Recorder:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._tidies_at = self._counts_at = 0.0
 
     def start(self) -> None:
         """Begin to write; first mark what processes that are gone have left open."""
@@ -92,7 +97,6 @@ class Recorder:
 
     def _run(self) -> None:
         try:
-            self._tidy()
             while self._work_off():
                 pass
         finally:
@@ -100,19 +104,42 @@ class Recorder:
             connection.close()
 
     def _work_off(self) -> bool:
-        """One batch; False when it was the last."""
+        """Keep up with everything that is due, then one batch; False when it was the last."""
+        self._keep_up()
+        jobs = self._gather()
+        if waiting := [job for job in jobs if job is not None]:
+            self._write(waiting)
+        return None not in jobs
+
+    def _gather(self) -> list[_Job | None]:
+        """What has come, after waiting for it for a second."""
         try:
-            jobs = [self._jobs.get(timeout=SAYS_ALIVE_EVERY_S)]
+            jobs = [self._jobs.get(timeout=COUNTS_EVERY_S)]
         except queue.Empty:
-            self._tidy()
-            return True
+            return []
         while len(jobs) < BATCH:
             try:
                 jobs.append(self._jobs.get_nowait())
             except queue.Empty:
                 break
-        self._write([job for job in jobs if job is not None])
-        return None not in jobs
+        return jobs
+
+    def _keep_up(self) -> None:
+        """However much there is to write: a process that does not say it is here counts as dead."""
+        now = time.monotonic()
+        if now >= self._tidies_at:
+            self._tidies_at = now + SAYS_ALIVE_EVERY_S
+            self._tidy()
+        if now >= self._counts_at:
+            self._counts_at = now + COUNTS_EVERY_S
+            self._count()
+
+    def _count(self) -> None:
+        try:
+            rollups.catch_up()
+        except DatabaseError:
+            connection.close()
+            logger.exception("What has ended could not be added up.")
 
     def _write(self, jobs: list[_Job]) -> None:
         for attempt in range(1, TRIES + 1):
@@ -143,6 +170,7 @@ class Recorder:
         try:
             RequestMetric.objects.of_process(self.process).interrupt(timezone.now())
             GatewayProcess.objects.filter(name=self.process).delete()
+            rollups.catch_up()
         except DatabaseError:
             logger.exception("The history could not be closed.")
 
