@@ -18,7 +18,17 @@ KEPT_FOR_S: Final = 300
 _decoder = msgspec.json.Decoder(FleetPresence)
 
 
+_published: FleetPresence | None = None
+
+
+def is_rehearsal() -> bool:
+    """Whether this process watches machines that are pretended: nothing else may start them."""
+    return _published is not None and _published.rehearsal
+
+
 async def publish(presence: FleetPresence) -> None:
+    global _published
+    _published = presence
     await cache.aset(KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
 
 

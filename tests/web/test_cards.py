@@ -6,6 +6,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from fleetweb.core.evidence import Evidence
+from fleetweb.core.forecast import Estimate, Forecast
 from fleetweb.core.presence import CognitiveState, ShardShare, Span
 from fleetweb.core.snapshot import RunnerPhase
 from fleetweb.core.streams import Outcome
@@ -327,17 +328,19 @@ class TestRibbon:
 class TestHolds:
     def test_work_is_told_oldest_first_and_with_the_state_of_its_machines(self) -> None:
         presence = samples.doubting()
-        cards = holds(replace(presence, work=presence.work[::-1]), NOW).in_thought.shown
+        cards = holds(replace(presence, work=presence.work[::-1]), NOW, owner=True).in_thought.shown
         assert [card.title for card in cards] == [samples.PREVIEW, samples.RHYMES]
         assert {card.look.word for card in cards} == {"Grappling"}
         assert cards[0].where == "Qwen3-235B-2507 on king, soldier1 and soldier2"
 
     def test_what_a_stream_tells_is_not_told_twice(self) -> None:
-        cards = holds(samples.gateway(), NOW).in_thought.shown
+        cards = holds(samples.gateway(), NOW, owner=True).in_thought.shown
         assert [card.key for card in cards] == ["s1", "s2", "s3", "w2"]
 
     def test_says_how_far_a_request_is(self) -> None:
-        cards = {card.key: card for card in holds(samples.gateway(), NOW).in_thought.shown}
+        cards = {
+            card.key: card for card in holds(samples.gateway(), NOW, owner=True).in_thought.shown
+        }
         words = {key: (card.look.word, card.measures, card.done) for key, card in cards.items()}
         assert words == {
             "s1": ("Thinking", "1,312 tokens", None),
@@ -346,8 +349,29 @@ class TestHolds:
             "w2": ("Processing", "", None),
         }
 
+    def test_only_the_owner_reads_who_asks_and_may_end_it(self) -> None:
+        for owner in (True, False):
+            cards = holds(samples.gateway(), NOW, owner=owner).in_thought.shown
+            streams = [card for card in cards if card.key.startswith("s")]
+            assert {card.asker for card in streams} == {"laptop" if owner else None}
+            assert {card.ends for card in streams} == {owner}
+            assert not any(card.ends for card in cards if card.key.startswith("w"))  # exo's own
+
+    def test_says_what_is_left_as_far_as_anybody_knows(self) -> None:
+        presence = samples.gateway()
+        forecast = Forecast(first_token=Estimate(80, 110), end=Estimate(137, 187))
+        foreseen = replace(
+            presence, streams=tuple(replace(s, forecast=forecast) for s in presence.streams)
+        )
+        outlooks = {
+            card.key: card.outlook for card in holds(foreseen, NOW, owner=True).in_thought.shown
+        }
+        assert outlooks["s1"] == "About 40 s, at most 90 to its end"
+        assert outlooks["s2"] == "About 35 s, at most 70 to its first word"
+        assert all(c.outlook is None for c in holds(presence, NOW, owner=True).in_thought.shown)
+
     def test_says_who_is_next_and_how_long_it_takes(self) -> None:
-        cards = holds(samples.gateway(), NOW).waiting.shown
+        cards = holds(samples.gateway(), NOW, owner=True).waiting.shown
         assert [card.measures for card in cards] == [
             "next, about 31 s to wait",
             "number 2 in line",
@@ -358,12 +382,12 @@ class TestHolds:
         queue = tuple(
             replace(presence.streams[3], id=f"q{i}", position=i + 1) for i in reversed(range(20))
         )
-        waiting = holds(replace(presence, streams=queue), NOW).waiting
+        waiting = holds(replace(presence, streams=queue), NOW, owner=True).waiting
         assert [card.key for card in waiting.shown] == ["q0", "q1", "q2", "q3"]
         assert (waiting.total, waiting.more) == (20, 16)
 
     def test_says_what_came_of_the_latest(self) -> None:
-        cards = holds(samples.gateway(), NOW).answered
+        cards = holds(samples.gateway(), NOW, owner=True).answered
         assert [(card.look.word, card.where, card.measures) for card in cards] == [
             (
                 "Answered",
@@ -379,7 +403,7 @@ class TestHolds:
     def test_every_outcome_has_a_look(self, outcome: Outcome) -> None:
         presence = samples.gateway()
         answered = (replace(presence.answered[0], outcome=outcome),)
-        assert holds(replace(presence, answered=answered), NOW).answered[0].look.word
+        assert holds(replace(presence, answered=answered), NOW, owner=True).answered[0].look.word
 
 
 def test_cards_are_values() -> None:

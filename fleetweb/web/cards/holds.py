@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleetweb.core import words
+from fleetweb.core.forecast import expected
 from fleetweb.core.presence import CognitiveState, FleetPresence, Work
 from fleetweb.core.streams import Answered, Outcome, Stage, Stream
 
@@ -40,6 +41,7 @@ class HeldCard:
     """One request. `title` quotes its preview where there is one, and is a plain noun else.
 
     `where` is the model and who has it; `measures` are its figures; `done` is 0..100 of a bar.
+    `asker` is whose it is, and `ends` whether it can be ended from here: both for the owner alone.
     """
 
     key: str
@@ -50,6 +52,9 @@ class HeldCard:
     since: Moment
     measures: str = ""
     done: str | None = None
+    outlook: str | None = None
+    asker: str | None = None
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +85,19 @@ class HoldsCard:
     answered: tuple[AnsweredCard, ...]
 
 
-def holds(presence: FleetPresence, now: datetime) -> HoldsCard:
+def holds(presence: FleetPresence, now: datetime, *, owner: bool) -> HoldsCard:
     """Oldest first, answers newest first. What a stream tells is not told again by exo's task."""
     waiting = sorted((s for s in presence.streams if s.stage is Stage.WAITING), key=_turn)
     moving = [s for s in presence.streams if s.stage is not Stage.WAITING]
     told = {stream.command_id for stream in moving if stream.command_id}
     work = [w for w in presence.work if w.command_id not in told]
-    in_hand = [(s.asked_at, _stream(s, now)) for s in moving]
+    in_hand = [(s.asked_at, _stream(s, now, owner)) for s in moving]
     in_hand += [(w.started_at, _work(w, presence, now)) for w in work]
     in_hand.sort(key=lambda pair: (pair[0], pair[1].key))
     return HoldsCard(
-        waiting=HoldCard(len(waiting), tuple(_stream(s, now) for s in waiting[:SHOWN_WAITING])),
+        waiting=HoldCard(
+            len(waiting), tuple(_stream(s, now, owner) for s in waiting[:SHOWN_WAITING])
+        ),
         in_thought=HoldCard(len(in_hand), tuple(card for _, card in in_hand[:SHOWN_IN_THOUGHT])),
         answered=tuple(_answered(a, now) for a in presence.answered[:SHOWN_ANSWERS]),
     )
@@ -100,7 +107,7 @@ def _turn(stream: Stream) -> tuple[int, datetime, str]:
     return (stream.position or 0, stream.asked_at, stream.id)
 
 
-def _stream(stream: Stream, now: datetime) -> HeldCard:
+def _stream(stream: Stream, now: datetime, owner: bool) -> HeldCard:
     done, total = stream.done, stream.total
     return HeldCard(
         key=stream.id,
@@ -111,7 +118,22 @@ def _stream(stream: Stream, now: datetime) -> HeldCard:
         since=moment(stream.asked_at, now),
         measures=_measures(stream),
         done=figures.svg(100 * min(done, total) / total) if done is not None and total else None,
+        outlook=_outlook(stream, now),
+        asker=stream.caller if owner else None,
+        ends=owner,
     )
+
+
+def _outlook(stream: Stream, now: datetime) -> str | None:
+    """What it may still take: to its first word, then to its end. None where nobody knows."""
+    forecast, elapsed_s = stream.forecast, (now - stream.asked_at).total_seconds()
+    if forecast is None:
+        return None
+    if stream.stage in (Stage.THINKING, Stage.ANSWERING):
+        left, until = expected(forecast.end, elapsed_s), "to its end"
+    else:
+        left, until = expected(forecast.first_token, elapsed_s), "to its first word"
+    return f"{left.removesuffix('.')} {until}" if left else None
 
 
 def _stream_look(stream: Stream) -> Look:
@@ -176,6 +198,8 @@ def _answer_measures(answer: Answered) -> str:
 
 
 def _seconds(ms: float) -> str:
+    if ms < 995:
+        return f"{ms:.0f} ms"
     return f"{ms / 1000:.1f} s" if ms < 10_000 else words.duration(ms / 1000)
 
 

@@ -68,7 +68,7 @@ def room(presence: FleetPresence, now: datetime, *, owner: bool) -> RoomCard:
             machine(node, now, central=node.name == central)
             for node in sorted(presence.nodes, key=lambda node: node.name != central)
         ),
-        holds=holds(presence, now),
+        holds=holds(presence, now, owner=owner),
         ribbon=ribbon(presence, now),
     )
 
