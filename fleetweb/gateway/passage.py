@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from django.utils import timezone
 
+from fleetweb.core import words
 from fleetweb.core.balancing import RouteResult
-from fleetweb.core.chat import ChatRequest, Chunk, Usage
+from fleetweb.core.chat import ChatRequest, Chunk, Usage, message_texts
 from fleetweb.core.forecast import Forecast
 from fleetweb.core.listening import Listener
 from fleetweb.core.pace import Run
 from fleetweb.core.progress import Progress
 from fleetweb.core.silence import Gaps
-from fleetweb.core.snapshot import PREVIEW_CHARS
 from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
 from .caller import Caller
@@ -92,6 +92,7 @@ class Passage:
     cost_usd: Decimal | None = None
     error: str = ""
     has_spoken: bool = False  # the caller has been given a token: nobody else may answer now
+    preview: str | None = None
     marks: Marks = field(default_factory=Marks)
     listener: Listener = field(default_factory=Listener)
     outlook: Outlook | None = None
@@ -99,6 +100,9 @@ class Passage:
     ended_at: datetime | None = None
     _began: float = field(default_factory=time.monotonic)
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
+
+    def __post_init__(self) -> None:
+        self.preview = preview_of(self.request)
 
     @property
     def elapsed_s(self) -> float:
@@ -214,7 +218,7 @@ class Passage:
             cluster=self.cluster,
             node=self.node,
             command_id=self.command_id,
-            preview=preview_of(self.request),
+            preview=self.preview,
             position=self.position,
             expected_wait_s=self.expected_wait_s,
             done=self.done,
@@ -292,23 +296,15 @@ class Passage:
 
 
 def preview_of(request: ChatRequest) -> str | None:
-    """The first 60 characters of what the user said last, on one line; for the owner only."""
+    """How what the user said last begins; for the owner only."""
     for message in reversed(request.messages):
         if message.get("role") == "user":
-            text = " ".join(_text_of(message.get("content")).split())
-            return text if len(text) <= PREVIEW_CHARS else f"{text[: PREVIEW_CHARS - 1]}…"
+            return words.preview(" ".join(message_texts(message)))
     return None
 
 
 def milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
-
-
-def _text_of(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
 def _rate(tokens: int | None, first: float | None, last: float | None) -> float | None:

@@ -349,6 +349,16 @@ class TestHolds:
             "w2": ("Processing", "", None),
         }
 
+    def test_a_stream_that_has_said_nothing_yet_is_not_told_twice_either(self) -> None:
+        base, told = samples.busy(), samples.gateway().streams[1]
+        (work,) = base.work[:1]
+        stream = replace(told, cluster=work.cluster, model_id=work.model_id, preview=work.preview)
+        other = replace(work, id="other", preview="something else", command_id="c-2")
+        cards = holds(
+            replace(base, work=(other, work), streams=(stream,)), NOW, owner=True
+        ).in_thought.shown
+        assert sorted(card.key for card in cards) == ["other", "s2"]
+
     def test_only_the_owner_reads_who_asks_and_may_end_it(self) -> None:
         for owner in (True, False):
             cards = holds(samples.gateway(), NOW, owner=owner).in_thought.shown

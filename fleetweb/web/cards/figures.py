@@ -1,5 +1,7 @@
 """Numbers as people read them. None is said as unknown, never as 0."""
 
+from fleetweb.core.words import duration
+
 UNKNOWN = "unknown"
 
 _GIB = 2**30
@@ -39,3 +41,12 @@ def svg(value: float) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def elapsed(ms: float | None) -> str:
+    """`840 ms`, `4.2 s`, `3 min`."""
+    if ms is None:
+        return UNKNOWN
+    if ms < 1000:
+        return f"{ms:,.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 10_000 else duration(ms / 1000)

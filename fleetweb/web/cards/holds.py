@@ -1,13 +1,13 @@
 """The three holds: what waits, what is being thought about, what was answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fleetweb.core import words
 from fleetweb.core.forecast import expected
 from fleetweb.core.presence import CognitiveState, FleetPresence, Work
-from fleetweb.core.streams import Answered, Outcome, Stage, Stream
+from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
 from . import figures
 from .looks import LOOKS, Look, Tone
@@ -18,14 +18,14 @@ SHOWN_WAITING = 4
 SHOWN_IN_THOUGHT = 8
 SHOWN_ANSWERS = 6
 
-_STAGES: Mapping[Stage, Look] = {
+STAGES: Mapping[Stage, Look] = {
     Stage.WAITING: Look("Waiting", "clock", Tone.REST),
     Stage.LOADING: Look("Loading its model", "sunrise", Tone.STIRRING),
     Stage.READING: LOOKS[CognitiveState.READING],
     Stage.THINKING: Look("Thinking", "brain", Tone.THINKING),
     Stage.ANSWERING: Look("Answering", "pen-line", Tone.THINKING),
 }
-_OUTCOMES: Mapping[Outcome, Look] = {
+OUTCOMES: Mapping[Outcome, Look] = {
     Outcome.OK: Look("Answered", "check", Tone.REST),
     Outcome.FAILED: Look("Failed", "triangle-alert", Tone.HURT),
     Outcome.CANCELLED: Look("Cancelled", "ban", Tone.AWAY),
@@ -89,8 +89,7 @@ def holds(presence: FleetPresence, now: datetime, *, owner: bool) -> HoldsCard:
     """Oldest first, answers newest first. What a stream tells is not told again by exo's task."""
     waiting = sorted((s for s in presence.streams if s.stage is Stage.WAITING), key=_turn)
     moving = [s for s in presence.streams if s.stage is not Stage.WAITING]
-    told = {stream.command_id for stream in moving if stream.command_id}
-    work = [w for w in presence.work if w.command_id not in told]
+    work = _untold(presence.work, moving)
     in_hand = [(s.asked_at, _stream(s, now, owner)) for s in moving]
     in_hand += [(w.started_at, _work(w, presence, now)) for w in work]
     in_hand.sort(key=lambda pair: (pair[0], pair[1].key))
@@ -101,6 +100,26 @@ def holds(presence: FleetPresence, now: datetime, *, owner: bool) -> HoldsCard:
         in_thought=HoldCard(len(in_hand), tuple(card for _, card in in_hand[:SHOWN_IN_THOUGHT])),
         answered=tuple(_answered(a, now) for a in presence.answered[:SHOWN_ANSWERS]),
     )
+
+
+def _untold(work: Sequence[Work], streams: Sequence[Stream]) -> list[Work]:
+    """What exo has in hand besides `streams`.
+
+    Before its first word nobody knows exo's name for a stream: then one of the same model stands
+    for it, of several the one that begins with the same words.
+    """
+    named = {stream.command_id for stream in streams if stream.command_id}
+    untold = [w for w in work if w.command_id not in named]
+    for stream in streams:
+        if stream.command_id is None and stream.stage in SENT:
+            same = [w for w in untold if _could_be(w, stream)]
+            if same:
+                untold.remove(next((w for w in same if w.preview == stream.preview), same[0]))
+    return untold
+
+
+def _could_be(work: Work, stream: Stream) -> bool:
+    return (work.cluster, work.model_id) == (stream.cluster, stream.model_id)
 
 
 def _turn(stream: Stream) -> tuple[int, datetime, str]:
@@ -144,7 +163,7 @@ def _stream_look(stream: Stream) -> Look:
         (stream.recursive, CognitiveState.RESOLVING),
         (stream.contradiction, CognitiveState.GRAPPLING),
     )
-    return next((LOOKS[state] for holds_now, state in shown if holds_now), _STAGES[stream.stage])
+    return next((LOOKS[state] for holds_now, state in shown if holds_now), STAGES[stream.stage])
 
 
 def _measures(stream: Stream) -> str:
@@ -180,7 +199,7 @@ def _answered(answer: Answered, now: datetime) -> AnsweredCard:
     return AnsweredCard(
         key=answer.id,
         where=_where(answer.model_id, answer.node or _outside(answer.provider)),
-        look=_OUTCOMES.get(answer.outcome, _OVER),
+        look=OUTCOMES.get(answer.outcome, _OVER),
         at=moment(answer.ended_at, now),
         measures=_answer_measures(answer),
     )
