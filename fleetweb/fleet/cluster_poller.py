@@ -161,7 +161,8 @@ class ClusterPoller:
         patience = started + self._interval() - loop.time()
         if patience > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked_now.wait(), patience)
+                async with asyncio.timeout(patience):  # wait_for can lose a cancellation
+                    await self._asked_now.wait()
         self._asked_now.clear()
 
     def _interval(self) -> float:

@@ -1,6 +1,7 @@
 """Writing presence down: spans as they change, figures every ten seconds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -124,6 +125,21 @@ class Memory:
             for node in presence.nodes
             if node.exo is not None
         )
+
+
+def still_expected(
+    presence: FleetPresence, fleet: Iterable[FleetNode], now: datetime
+) -> FleetPresence:
+    """`presence` without machines nobody listed that have been away for seven days."""
+    listed = {entry.name for entry in fleet}
+    kept = tuple(
+        node
+        for node in presence.nodes
+        if node.exo
+        or node.name in listed
+        or now - (node.last_heard_at or node.since) <= WORKERS_KEPT_FOR
+    )
+    return presence if len(kept) == len(presence.nodes) else replace(presence, nodes=kept)
 
 
 def _is_expected(node: Node, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from fleetweb.core.roster import FleetNode
 from . import live
 from .cluster_poller import ClusterPoller
 from .lease import Lease, aside
-from .memory import Memory
+from .memory import Memory, still_expected
 from .once import Once
 from .signals import presence_published
 from .traffic import Traffic
@@ -68,8 +68,10 @@ class Poller:
                 began = _seconds()
                 await self._survive()
                 await asyncio.sleep(max(0.0, began + SHORTEST_BEAT_S - _seconds()))
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes with the news.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), BEAT_S)
+                    async with asyncio.timeout(BEAT_S):
+                        await self._news.wait()
                 self._news.clear()
         finally:
             await _end([holding])
@@ -119,10 +121,11 @@ class Poller:
         if any(watch.snapshot is None and watch.problem is None for watch in watches):
             return  # somebody has not been asked yet: nothing can be said of its machines
         now = wall_clock()
+        before = still_expected(self._presence, self._fleet, now) if self._presence else None
         seen = infer(
             self._fleet,
             watches,
-            self._presence,
+            before,
             now,
             streams=self.traffic.streams,
             answered=self.traffic.answered,

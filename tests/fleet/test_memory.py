@@ -10,7 +10,7 @@ from django.db import OperationalError
 from fleetweb.core.presence import CognitiveLoad, CognitiveState, FleetPresence, NodePresence
 from fleetweb.core.roster import SOVEREIGN_FLEET, FleetNode, Role
 from fleetweb.core.snapshot import ExoNode
-from fleetweb.fleet.memory import Memory
+from fleetweb.fleet.memory import Memory, still_expected
 from fleetweb.fleet.models import Node, NodeSample, PresenceSpan
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +201,15 @@ def test_a_new_entry_in_the_list_is_known_from_the_first_beat():
     entry = FleetNode("drum", Role.DRUMMER, "drum.local", 64)
     story(Memory(), "drum", [IDLE])
     assert Memory().recall((entry,), NOW, at(9)).node("drum").role is Role.DRUMMER
+
+
+def test_who_is_away_for_seven_days_is_let_go_without_a_restart():
+    away = machine("guest", OFFLINE, 0)
+    presence = seen(0, away, machine("here", IDLE, 0), replace(away, name="king"))
+
+    def names(days: float) -> list[str]:
+        later = at(days * 24 * 3600)
+        return [node.name for node in still_expected(presence, SOVEREIGN_FLEET, later).nodes]
+
+    assert names(6) == ["guest", "here", "king"]
+    assert names(8) == ["here", "king"]

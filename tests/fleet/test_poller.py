@@ -13,6 +13,7 @@ from django.db import OperationalError
 from fleetweb.core.inference import nobody_yet
 from fleetweb.core.presence import CognitiveState, Condition, FleetPresence
 from fleetweb.fleet import live
+from fleetweb.fleet.cluster_poller import ClusterPoller
 from fleetweb.fleet.memory import Memory
 from fleetweb.fleet.models import LeaseManager, NodeSample, PollerLease, PresenceSpan
 from fleetweb.fleet.poller import Poller
@@ -31,6 +32,7 @@ def _nothing_published_yet():
     cache.clear()
 
 
+@pytest.mark.usefixtures("swift")
 async def test_publishes_every_machine_of_the_fleet(fleet):
     async with watching(fleet.urls[:1]):
         presence = await shown(everybody_here)
@@ -56,6 +58,7 @@ async def test_of_two_only_one_polls_and_the_other_goes_on_when_it_ends(fleet):
             assert second.lease.held is not first.lease.held
 
 
+@pytest.mark.usefixtures("swift")
 async def test_a_lease_that_is_lost_ends_the_polling(fleet):
     async with watching(fleet.urls[:1]) as poller:
         await shown(everybody_here)
@@ -64,6 +67,7 @@ async def test_a_lease_that_is_lost_ends_the_polling(fleet):
         assert not poller.lease.held
 
 
+@pytest.mark.usefixtures("swift")
 async def test_sequences_go_on_rising_under_a_poller_whose_clock_is_behind(fleet, monkeypatch):
     async with watching(fleet.urls[:1]):
         before = await shown(everybody_here)
@@ -86,6 +90,7 @@ async def test_two_doors_of_one_cluster_are_united(fleet):
     assert min(gaps(united)) > 0.95
 
 
+@pytest.mark.usefixtures("swift")
 async def test_two_clusters_stay_apart(fleet):
     async with Rehearsal(nodes=1, seed=2) as other, watching([fleet.urls[0], other.urls[0]]):
         presence = await shown(
@@ -95,6 +100,7 @@ async def test_two_clusters_stay_apart(fleet):
     assert [n.name for n in presence.nodes if n.exo].count("king-2") == 1
 
 
+@pytest.mark.usefixtures("swift")
 async def test_says_at_which_doors_a_cluster_may_be_asked(fleet):
     async with watching(fleet.urls[:1]):
         presence = await shown(
@@ -117,6 +123,7 @@ async def test_one_more_who_watches_wakes_it(fleet):
         assert poller.watchers == 0
 
 
+@pytest.mark.usefixtures("swift")
 async def test_watchers_that_are_not_confirmed_are_forgotten(fleet, monkeypatch):
     poller = Poller(fleet.urls, ())
     poller.watchers_changed("gone", 5)
@@ -130,6 +137,7 @@ def sick(*_: object, **__: object) -> None:
     raise OperationalError("database is locked")
 
 
+@pytest.mark.usefixtures("swift")
 async def test_a_database_that_fails_costs_only_what_would_have_been_written(
     fleet, monkeypatch, caplog
 ):
@@ -142,7 +150,7 @@ async def test_a_database_that_fails_costs_only_what_would_have_been_written(
             monkeypatch.setattr(Memory, "_keep", sick)
             await until(lambda: "does not answer" in caplog.text, PATIENCE_S)
             before = await shown()
-            await shown(lambda seen: seen.sequence > before.sequence + 2500)  # ms: three beats
+            await shown(lambda seen: seen.sequence > before.sequence + 2500)  # ms: many beats
             await fleet.node("soldier3").kill()
             await shown(lambda seen: seen.node("soldier3").load.state is CognitiveState.OFFLINE)
             monkeypatch.undo()
@@ -157,6 +165,7 @@ async def test_a_database_that_fails_costs_only_what_would_have_been_written(
     assert (after.pk,) in going_on - began
 
 
+@pytest.mark.usefixtures("swift")
 async def test_gives_way_while_the_database_fails_to_whoever_is_seen_to_poll(fleet, monkeypatch):
     async with watching(fleet.urls[:1]) as poller:
         presence = await shown(everybody_here)
@@ -174,6 +183,7 @@ def _shows(sequence: int) -> Callable[[], Awaitable[FleetPresence]]:
     return current
 
 
+@pytest.mark.usefixtures("swift")
 async def test_a_receiver_that_fails_is_logged_once_and_costs_its_own_beat(fleet, caplog):
     calls = []
 
@@ -190,6 +200,7 @@ async def test_a_receiver_that_fails_is_logged_once_and_costs_its_own_beat(fleet
     assert len([r for r in caplog.records if "beat of the poller failed" in r.message]) == 1
 
 
+@pytest.mark.usefixtures("swift")
 async def test_a_clean_end_closes_what_was_open_and_gives_the_lease_up(fleet):
     async with watching(fleet.urls[:1]):
         await shown(everybody_here)
@@ -199,6 +210,7 @@ async def test_a_clean_end_closes_what_was_open_and_gives_the_lease_up(fleet):
     assert (left, lease.holder) == (0, "")
 
 
+@pytest.mark.usefixtures("swift")
 async def test_after_a_crash_open_spans_end_with_the_last_beat_and_new_ones_begin(
     fleet, monkeypatch
 ):
@@ -219,9 +231,31 @@ async def test_after_a_crash_open_spans_end_with_the_last_beat_and_new_ones_begi
     assert all(span.ended_at == max(span.started_at, last_beat) for span in ended)
 
 
+@pytest.mark.usefixtures("swift")
 async def test_figures_are_kept_and_what_exo_does_not_say_is_none():
     async with Rehearsal(nodes=1) as fleet, watching(fleet.urls):
         sample = await recorded(NodeSample.objects.select_related("node").first)
     assert sample.node.name == "king"
     assert sample.memory_total_bytes
     assert sample.state == "idle"
+
+
+async def test_an_end_that_comes_together_with_news_is_an_end():
+    """In Python 3.11 asyncio.wait_for would lose it, and the process would never stop."""
+    poller = Poller((), ())
+    running = asyncio.create_task(poller.run())
+    await until(lambda: poller.lease.held and poller._news._waiters, PATIENCE_S)
+    poller._news.set()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=PATIENCE_S)
+    assert done
+
+
+async def test_an_end_that_comes_together_with_a_request_to_look_is_an_end(fleet):
+    poller = ClusterPoller(fleet.urls[0], clock, lambda: None)
+    running = asyncio.create_task(poller.run())
+    await until(lambda: poller._asked_now._waiters, PATIENCE_S)
+    poller.look_now()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=PATIENCE_S)
+    assert done
