@@ -19,10 +19,12 @@ from django.db.models import ProtectedError
 from django.db.models.signals import post_save
 from django.test import Client
 
+from fleetweb.gateway.caller import Reach
 from fleetweb.gateway.models import ApiKey, digest_of
-from fleetweb.web.access.keys import ApiKeyBackend, is_key, key_of
+from fleetweb.web.access.keys import ApiKeyBackend, is_key
 from fleetweb.web.access.owner import is_owner
 from fleetweb.web.access.sockets import STRANGER, SocketAccess, user_of_scope
+from fleetweb.web.v1.callers import Identity, caller_of, identity_of
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +94,13 @@ def test_a_name_is_taken_once_even_after_its_key_was_revoked(issued):
     assert User.objects.count() == 1
 
 
+def test_of_two_who_take_a_name_at_once_one_is_told_that_it_is_taken(monkeypatch, issued):
+    monkeypatch.setattr(ApiKey, "full_clean", lambda *_, **__: None)  # it was free a moment ago
+    with pytest.raises(ValidationError, match="There is a key of that name"):
+        ApiKey.objects.issue("laptop")
+    assert (ApiKey.objects.count(), User.objects.count()) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("limit", "value"),
     [
@@ -130,12 +139,12 @@ def test_a_bearer_is_known_with_its_key_in_one_question(issued, django_assert_nu
         user = ApiKeyBackend().authenticate(None, bearer_token=secret)
         assert isinstance(user, User)
         assert is_key(user)
-        assert key_of(user) == key
+        assert identity_of(user) == Identity("laptop", key.pk)
 
 
 def test_people_have_no_key(django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert key_of(User(username="owner")) is None
+        assert identity_of(User(username="ada")) == Identity("ada")
 
 
 @pytest.mark.parametrize("credential", ["token", "password", "secret"])
@@ -220,6 +229,23 @@ async def test_a_session_in_the_name_of_a_key_opens_nothing_beside_django_either
 async def _accept(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
+
+
+def test_a_key_for_the_house_can_not_wish_itself_out_of_it():
+    user = ApiKey.objects.issue("laptop", local_only=True)[0].user
+    reaches = [
+        caller_of(identity_of(user), headers).reach
+        for headers in ({}, {"x-fleetweb-fallback": "any"}, {"x-fleetweb-fallback": "none"})
+    ]
+    assert reaches == [Reach.LOCAL, Reach.LOCAL, Reach.NONE]
+
+
+def test_the_admin_shows_no_digest_and_deletes_no_key(admin_client, issued):
+    key, _ = issued
+    page = admin_client.get(f"/admin/gateway/apikey/{key.pk}/change/").content.decode()
+    assert key.shown in page
+    assert key.digest not in page
+    assert admin_client.get(f"/admin/gateway/apikey/{key.pk}/delete/").status_code == 403
 
 
 # --- how it is shut -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from channels.db import database_sync_to_async
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from fleetweb.errors import ProviderRefused, ProviderUnavailable
 from fleetweb.gateway import ledger, limits
@@ -212,6 +213,29 @@ def test_a_request_that_is_written_down_again_counts_once():
     row.completion_tokens = 40
     ended(row)
     refusal(owner)
+
+
+# --- at the door, whatever is stored --------------------------------------------------------------
+
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
+READS_ALL = {"sqlite": "SCAN", "postgresql": "Seq Scan"}
+
+
+def test_no_limit_is_looked_up_by_reading_everything():
+    owner = key(requests_per_minute=5, tokens_per_day=5, usd_per_month=Decimal(5))
+    with CaptureQueriesContext(connection) as asked_of_database:
+        limits.refuse_if_spent(owner, NOW)
+    questions = [query["sql"] for query in asked_of_database.captured_queries]
+    assert len(questions) == 3
+    assert [sql for sql in questions if READS_ALL[connection.vendor] in plan_of(sql)] == []
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # else it reads all of a table this small
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"{EXPLAIN[connection.vendor]} {sql}")
+        return repr(cursor.fetchall())
 
 
 # --- at once --------------------------------------------------------------------------------------

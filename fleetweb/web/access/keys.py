@@ -31,11 +31,6 @@ def is_key(user: User | AnonymousUser) -> bool:
     return user.get_username().startswith(KEY_USER)
 
 
-def key_of(user: User) -> ApiKey | None:
-    """The key that let `user` in, without asking the database; None for people."""
-    return user.api_key if is_key(user) else None
-
-
 def opens(path: str) -> bool:
     """Whether a key opens `path`: what programs ask for, and no page or socket."""
     return path.startswith(("/v1/", "/api/")) or path == "/metrics"
