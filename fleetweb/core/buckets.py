@@ -5,7 +5,8 @@ has 23 or 25 hours where the clock is changed. Times are whole seconds since 197
 and the same bucket has the same number in every process and database.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import IntEnum
@@ -28,6 +29,13 @@ class Step:
 
     seconds: int
     source: Resolution
+
+    def place(self, begins_s: int, grid: Sequence[int]) -> int:
+        """Which of the points that begin at `grid` a bucket belongs to: that of its middle.
+
+        Days that were kept in another time zone than today's begin beside the midnights of this.
+        """
+        return min(bisect_right(grid, begins_s + self.source // 2), len(grid) - 1) - 1
 
 
 # From fine to coarse.

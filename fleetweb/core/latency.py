@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
@@ -98,12 +98,22 @@ class Histogram:
         `above` asks only those past that value, to the nearest bucket. None where there are none.
         """
         buckets = self.buckets if above is None else self._past(above)
+        return self._nearest_ranks(buckets, (q,))[0]
+
+    def percentiles(self, *qs: float) -> tuple[float | None, ...]:
+        """Several percentiles, counted once."""
+        return self._nearest_ranks(self.buckets, qs)
+
+    def _nearest_ranks(
+        self, buckets: tuple[tuple[int, int], ...], qs: Sequence[float]
+    ) -> tuple[float | None, ...]:
         if not buckets:
-            return None
+            return (None,) * len(qs)
         so_far = list(accumulate(count for _, count in buckets))
-        rank = min(max(1, math.ceil(q * so_far[-1] / 100)), so_far[-1])
-        middle = _middle(buckets[bisect_left(so_far, rank)][0])
-        return min(max(middle, self.min_thousandths), self.max_thousandths) / PER_UNIT
+        ranks = (min(max(1, math.ceil(q * so_far[-1] / 100)), so_far[-1]) for q in qs)
+        middles = (_middle(buckets[bisect_left(so_far, rank)][0]) for rank in ranks)
+        least, most = self.min_thousandths, self.max_thousandths
+        return tuple(min(max(middle, least), most) / PER_UNIT for middle in middles)
 
     def _past(self, value: float) -> tuple[tuple[int, int], ...]:
         passed = _index(_thousandths(value))

@@ -13,6 +13,7 @@ from fleetweb.core.inference import RIBBON
 from fleetweb.core.presence import CognitiveLoad, CognitiveState, FleetPresence, NodePresence, Span
 from fleetweb.core.roster import FleetNode, Role
 
+from . import sample_rollups
 from .models import Node, NodeSample, PresenceSpan
 
 SAMPLE_EVERY: Final = timedelta(seconds=10)
@@ -120,11 +121,12 @@ class Memory:
             )
 
     def _sample(self, presence: FleetPresence) -> None:
-        NodeSample.objects.bulk_create(
+        samples = NodeSample.objects.bulk_create(
             _figures(self._rows[node.name], node, presence)
             for node in presence.nodes
             if node.exo is not None
         )
+        sample_rollups.add(samples)
 
 
 def still_expected(

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
+from fleetweb.core.buckets import Resolution
 from fleetweb.core.presence import CognitiveState
 from fleetweb.core.roster import Role
 
@@ -116,10 +117,46 @@ class NodeSample(models.Model):
 
     class Meta:
         ordering = ("at",)
-        indexes = (models.Index(fields=("node", "at")),)
+        indexes = (models.Index(fields=("node", "at")), models.Index(fields=("at",)))
 
     def __str__(self) -> str:
         return f"{self.node} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class NodeRollupQuerySet(models.QuerySet["NodeRollup"]):
+    def between(self, begins_s: int, ends_s: int) -> Self:
+        """Those that begin from `begins_s` on, and before `ends_s`."""
+        return self.filter(start_s__gte=begins_s, start_s__lt=ends_s)
+
+
+class NodeRollup(models.Model):
+    """One machine's samples in one bucket of time, which stay when the samples are thinned out.
+
+    `states` says how many samples were in which state. `figures` are `[samples, sum, greatest]` by
+    name, of the samples that knew the figure.
+    """
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="rollups")
+    resolution = models.PositiveIntegerField(
+        choices=[(resolution.value, resolution.name.lower()) for resolution in Resolution]
+    )
+    start_s = models.BigIntegerField()  # since 1970
+    samples = models.PositiveIntegerField(default=0)
+    states = models.JSONField(default=dict)
+    figures = models.JSONField(default=dict)
+
+    objects = NodeRollupQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("node", "resolution", "start_s"), name="one_node_rollup_a_bucket"
+            ),
+        )
+        indexes = (models.Index(fields=("resolution", "start_s")),)
+
+    def __str__(self) -> str:
+        return f"{self.node_id} from {self.start_s}: {self.samples} samples"
 
 
 class LeaseManager(models.Manager["PollerLease"]):

@@ -1,0 +1,124 @@
+"""Adding samples up by minute, hour and day, in the transaction that saves them.
+
+Only the one who polls writes samples, so nobody else adds up at the same time.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from django.utils import timezone
+
+from fleetweb.core.buckets import Resolution, start_s
+
+from .models import NodeRollup, NodeSample
+
+FIGURES: Final = (
+    "intensity",
+    "requests_in_hand",
+    "memory_used_bytes",
+    "memory_total_bytes",
+    "gpu_usage",
+    "cpu_usage",
+    "temperature_c",
+    "power_w",
+)
+
+
+class Bucket(NamedTuple):
+    node_id: int
+    resolution: Resolution
+    start_s: int
+
+
+@dataclass(slots=True)
+class Figure:
+    """How many samples knew it, what they add up to, and the greatest."""
+
+    samples: int = 0
+    total: float = 0.0
+    greatest: float = 0.0
+
+    def add(self, samples: int, total: float, greatest: float) -> None:
+        self.greatest = max(self.greatest, greatest) if self.samples else greatest
+        self.samples += samples
+        self.total += total
+
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.samples if self.samples else None
+
+
+@dataclass(slots=True)
+class Figures:
+    """What samples of one machine add up to."""
+
+    samples: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def add_sample(self, sample: NodeSample) -> None:
+        self.samples += 1
+        self.states[sample.state] += 1
+        for name in FIGURES:
+            value = getattr(sample, name)
+            if value is not None:
+                self.figure(name).add(1, value, value)
+
+    def add_row(self, row: NodeRollup) -> None:
+        self.samples += row.samples
+        self.states.update(row.states)
+        for name, kept in row.figures.items():
+            self.figure(name).add(*kept)
+
+    def figure(self, name: str) -> Figure:
+        return self.figures.setdefault(name, Figure())
+
+    def row(self, bucket: Bucket) -> NodeRollup:
+        return NodeRollup(
+            node_id=bucket.node_id,
+            resolution=bucket.resolution.value,
+            start_s=bucket.start_s,
+            samples=self.samples,
+            states=dict(self.states),
+            figures={n: [f.samples, f.total, f.greatest] for n, f in self.figures.items()},
+        )
+
+
+def add(samples: Sequence[NodeSample]) -> None:
+    """Add samples, which are new, to what is kept."""
+    if not samples:
+        return
+    sums = sums_of(samples, timezone.get_default_timezone())
+    kept = NodeRollup.objects.filter(
+        node__in={bucket.node_id for bucket in sums},
+        start_s__in={bucket.start_s for bucket in sums},
+    )
+    for row in kept:
+        bucket = Bucket(row.node_id, Resolution(row.resolution), row.start_s)
+        if bucket in sums:
+            sums[bucket].add_row(row)
+    save(sums)
+
+
+def sums_of(samples: Iterable[NodeSample], zone: tzinfo) -> dict[Bucket, Figures]:
+    """What they add up to at every resolution. Days are those of `zone`."""
+    sums: dict[Bucket, Figures] = {}
+    for sample in samples:
+        for resolution in Resolution:
+            begins_s = start_s(sample.at, resolution, zone)
+            bucket = Bucket(sample.node_id, resolution, begins_s)
+            sums.setdefault(bucket, Figures()).add_sample(sample)
+    return sums
+
+
+def save(sums: dict[Bucket, Figures]) -> None:
+    NodeRollup.objects.bulk_create(
+        [figures.row(bucket) for bucket, figures in sums.items()],
+        update_conflicts=True,
+        unique_fields=["node", "resolution", "start_s"],
+        update_fields=["samples", "states", "figures"],
+        batch_size=500,
+    )

@@ -1,0 +1,151 @@
+"""Looking back at the machines: their figures, what they did when, and what befell them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from django.utils import timezone
+
+from fleetweb.core.buckets import Step, at_of, starts, step_for
+from fleetweb.core.presence import CognitiveState, Span
+
+from .models import NodeRollup, PresenceSpan
+from .sample_rollups import FIGURES, Figures
+
+MOST_ROWS: Final = 3000
+MOST_SPANS: Final = 2000
+MOST_MARKERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A machine's figures over one stretch of time from `at` on: means of what was seen.
+
+    None is what nobody knows: no samples, or none that had the figure. `states` is the share of
+    the samples in each state, and adds up to 1 where there are any.
+    """
+
+    at: datetime
+    samples: int = 0
+    intensity: float | None = None
+    intensity_max: float | None = None
+    requests_in_hand: float | None = None
+    memory_used_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    gpu_usage: float | None = None
+    cpu_usage: float | None = None
+    temperature_c: float | None = None
+    temperature_max_c: float | None = None
+    power_w: float | None = None
+    states: dict[CognitiveState, float] = field(default_factory=dict)
+
+
+class Happening(StrEnum):
+    """What is marked on a chart."""
+
+    LOST = "lost"  # offline, or gone quiet
+    BACK = "back"
+    STUMBLED = "stumbled"
+    PLACED = "placed"  # a model is being loaded here
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that befell a machine. `sentence` is what it said then."""
+
+    at: datetime
+    node: str
+    happening: Happening
+    sentence: str
+
+
+_AWAY: Final = frozenset({CognitiveState.OFFLINE, CognitiveState.QUIET})
+_MARKS: Final = {
+    CognitiveState.OFFLINE: Happening.LOST,
+    CognitiveState.QUIET: Happening.LOST,
+    CognitiveState.STUMBLED: Happening.STUMBLED,
+    CognitiveState.WAKING: Happening.PLACED,
+}
+
+
+def readings(
+    nodes: Sequence[str], since: datetime, until: datetime, step: Step | None = None
+) -> dict[str, tuple[Reading, ...]]:
+    """What each machine's samples said from `since` to `until`, without a gap, in one query."""
+    step = step or step_for(since, until, most_rows=MOST_ROWS, series=max(1, len(nodes)))
+    grid = starts(since, until, step, timezone.get_default_timezone())
+    rows = NodeRollup.objects.between(grid[0], grid[-1]).filter(
+        node__name__in=nodes, resolution=step.source
+    )
+    found: defaultdict[str, dict[int, Figures]] = defaultdict(dict)
+    for row in rows.select_related("node"):
+        place = step.place(row.start_s, grid)
+        found[row.node.name].setdefault(place, Figures()).add_row(row)
+    nothing = Figures()
+    return {
+        name: tuple(
+            _reading(begins_s, found[name].get(place, nothing))
+            for place, begins_s in enumerate(grid[:-1])
+        )
+        for name in nodes
+    }
+
+
+def bands(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Span, ...]:
+    """What each machine did when, oldest first, in one query; at most 2,000, the newest.
+
+    Those that reach over the edges are given whole. For a longer past take `readings`, whose
+    `states` say the same in shares.
+    """
+    rows = (
+        PresenceSpan.objects.since(since)
+        .filter(node__name__in=nodes, started_at__lt=until)
+        .order_by("-started_at")
+        .values_list("node__name", "state", "started_at", "ended_at")[:MOST_SPANS]
+    )
+    found = [Span(name, CognitiveState(state), began, ended) for name, state, began, ended in rows]
+    return tuple(reversed(found))
+
+
+def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Marker, ...]:
+    """What befell these machines from `since` to `until`, oldest first; at most 200, the newest."""
+    rows = (
+        PresenceSpan.objects.filter(
+            node__name__in=nodes,
+            started_at__gte=since,
+            started_at__lt=until,
+            state__in=[state.value for state in _MARKS],
+        )
+        .order_by("-started_at")
+        .values_list("node__name", "state", "started_at", "ended_at", "sentence")[:MOST_MARKERS]
+    )
+    found: list[Marker] = []
+    for node, state, started_at, ended_at, sentence in rows:
+        word = CognitiveState(state)
+        found.append(Marker(started_at, node, _MARKS[word], sentence))
+        if word in _AWAY and ended_at and ended_at < until:
+            found.append(Marker(ended_at, node, Happening.BACK, ""))
+    return tuple(sorted(found, key=lambda marker: marker.at))
+
+
+def _reading(begins_s: int, figures: Figures) -> Reading:
+    mean = {name: figures.figure(name).mean for name in FIGURES}
+    return Reading(
+        at=at_of(begins_s),
+        samples=figures.samples,
+        intensity_max=_greatest(figures, "intensity"),
+        temperature_max_c=_greatest(figures, "temperature_c"),
+        states={
+            CognitiveState(state): count / figures.samples
+            for state, count in figures.states.items()
+        },
+        **mean,
+    )
+
+
+def _greatest(figures: Figures, name: str) -> float | None:
+    figure = figures.figure(name)
+    return figure.greatest if figure.samples else None
