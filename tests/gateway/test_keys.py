@@ -20,7 +20,7 @@ from django.db.models.signals import post_save
 from django.test import Client
 
 from fleetweb.gateway.caller import Reach
-from fleetweb.gateway.models import ApiKey, digest_of
+from fleetweb.gateway.key_models import ApiKey, digest_of
 from fleetweb.web.access.keys import ApiKeyBackend, is_key
 from fleetweb.web.access.owner import is_owner
 from fleetweb.web.access.sockets import STRANGER, SocketAccess, user_of_scope

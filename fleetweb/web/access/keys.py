@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.utils import timezone
 
-from fleetweb.gateway.models import KEY_USER, ApiKey
+from fleetweb.gateway.key_models import KEY_USER, ApiKey
 
 
 class ApiKeyBackend(BaseBackend):

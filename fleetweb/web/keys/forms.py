@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from fleetweb.gateway.models import NAME_WANTED, ApiKey
+from fleetweb.gateway.key_models import NAME_WANTED, ApiKey
 
 LIMITS = ("requests_per_minute", "tokens_per_day", "usd_per_month", "local_only")
 
