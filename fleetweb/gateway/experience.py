@@ -7,9 +7,9 @@ from channels.db import database_sync_to_async
 
 from fleetweb.core.chat import ChatRequest, estimate_prompt_tokens
 from fleetweb.core.forecast import Forecast
+from fleetweb.core.listening.silence import Gaps
 from fleetweb.core.pace import Ask, Pace, Run
 from fleetweb.core.progress import Progress, revise
-from fleetweb.core.silence import Gaps
 from fleetweb.core.streams import Outcome
 
 from .models import RequestMetric

@@ -11,8 +11,8 @@ from fleetweb.core.balancing import LoadBalanceStrategy, RouteResult
 from fleetweb.core.candidates import Door
 from fleetweb.core.chat import ChatRequest, Chunk, estimate_prompt_tokens
 from fleetweb.core.latency import prompt_bucket
+from fleetweb.core.listening.silence import Gaps
 from fleetweb.core.naming import Alias, resolve
-from fleetweb.core.silence import Gaps
 from fleetweb.core.streams import Stage
 from fleetweb.errors import ModelUnknown, NoCandidate, ProviderError
 from fleetweb.fleet import live

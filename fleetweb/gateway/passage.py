@@ -16,9 +16,9 @@ from fleetweb.core.balancing import RouteResult
 from fleetweb.core.chat import ChatRequest, Chunk, Usage, message_texts
 from fleetweb.core.forecast import Forecast
 from fleetweb.core.listening import Listener
+from fleetweb.core.listening.silence import Gaps
 from fleetweb.core.pace import Run
 from fleetweb.core.progress import Progress
-from fleetweb.core.silence import Gaps
 from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
 from .caller import Caller

@@ -8,10 +8,10 @@ nothing was trained on, where it is present; and the cost of a token in microsec
 from time import process_time
 from typing import Any
 
-from fleetweb.core.labelled import PIECE_CHARS, Verdict, heard, parse
 from fleetweb.core.listening import Listener
-from fleetweb.core.listening_report import measures
-from fleetweb.core.reading import shipped_model
+from fleetweb.core.listening.labelled import PIECE_CHARS, Verdict, heard, parse
+from fleetweb.core.listening.reading import shipped_model
+from fleetweb.core.listening.report import measures
 from tests.listening.corpus import streams
 from tests.listening.train import Scored, cross_validated
 from tests.streams import DEVELOPMENT

@@ -1,7 +1,7 @@
 import pytest
 
-from fleetweb.core.circling import Circling, Cycle
-from fleetweb.core.lexing import Lexer
+from fleetweb.core.listening.circling import Circling, Cycle
+from fleetweb.core.listening.lexing import Lexer
 
 LEAD = "The user asks for the capital of Australia. That is Canberra, and not Sydney. "
 

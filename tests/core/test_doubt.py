@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetweb.core.doubt import at_least
-from fleetweb.core.reading import shipped_model
+from fleetweb.core.listening.doubt import at_least
+from fleetweb.core.listening.reading import shipped_model
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1), max_size=6))

@@ -1,6 +1,14 @@
 import pytest
 
-from fleetweb.core.labelled import Agreement, Label, Segment, Verdict, agreement, parse, truth_of
+from fleetweb.core.listening.labelled import (
+    Agreement,
+    Label,
+    Segment,
+    Verdict,
+    agreement,
+    parse,
+    truth_of,
+)
 
 
 def test_reads_a_labelled_stream():

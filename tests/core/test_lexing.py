@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetweb.core.lexing import Kind, Lexer
+from fleetweb.core.listening.lexing import Kind, Lexer
 
 TEXT = st.text(alphabet="ab’'3 .,:\n等?_-", max_size=60)
 

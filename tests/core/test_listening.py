@@ -1,7 +1,7 @@
 import pytest
 
 from fleetweb.core.listening import Listener, Signals
-from fleetweb.core.silence import Gap, Gaps, Phase
+from fleetweb.core.listening.silence import Gap, Gaps, Phase
 
 DOUBT = (
     "Six people at 12 euros each makes 72 euros, and I have put 72 into the plan. "

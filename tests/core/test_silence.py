@@ -1,6 +1,6 @@
 import pytest
 
-from fleetweb.core.silence import Gap, Gaps, Phase, patience_s
+from fleetweb.core.listening.silence import Gap, Gaps, Phase, patience_s
 
 LEARNED = Gaps.of(
     [Gap(Phase.THINKING, 0.05, 900)] * 400

@@ -1,6 +1,6 @@
 import pytest
 
-from fleetweb.core.transcript import Piece, pieces, timed
+from fleetweb.core.listening.transcript import Piece, pieces, timed
 
 
 def test_reads_the_events_of_a_stream():

@@ -10,7 +10,7 @@ times while `{n}` counts up from 4. `⏎` is a line end inside a segment. All el
 import re
 from pathlib import Path
 
-from fleetweb.core.labelled import Label, LabelledStream, Segment
+from fleetweb.core.listening.labelled import Label, LabelledStream, Segment
 
 STREAMS = Path(__file__).with_name("streams")
 _MARK = re.compile(r"(?P<kind>[CRLN])(?P<times>\d+)?(?:,(?P<first>\d+))?\| ?")

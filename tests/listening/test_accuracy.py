@@ -2,9 +2,9 @@
 
 import pytest
 
-from fleetweb.core.labelled import LABELS, Verdict, heard, parse
-from fleetweb.core.listening_report import Row, measures
-from fleetweb.core.reading import shipped_model
+from fleetweb.core.listening.labelled import LABELS, Verdict, heard, parse
+from fleetweb.core.listening.reading import shipped_model
+from fleetweb.core.listening.report import Row, measures
 from tests.listening.corpus import streams
 from tests.listening.train import cross_validated
 from tests.streams import DEVELOPMENT, needs_streams

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fleetweb.core import doubt
-from fleetweb.core.cues import turns
-from fleetweb.core.doubt import Doubt, Features, Model, probability
-from fleetweb.core.labelled import Label, LabelledStream, Verdict, agreement
-from fleetweb.core.lexing import Lexer
-from fleetweb.core.passages import Passage, Passages
-from fleetweb.core.reading import Reader
+from fleetweb.core.listening import doubt
+from fleetweb.core.listening.cues import turns
+from fleetweb.core.listening.doubt import Doubt, Features, Model, probability
+from fleetweb.core.listening.labelled import Label, LabelledStream, Verdict, agreement
+from fleetweb.core.listening.lexing import Lexer
+from fleetweb.core.listening.passages import Passage, Passages
+from fleetweb.core.listening.reading import Reader
 
 from .corpus import streams
 

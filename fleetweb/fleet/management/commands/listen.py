@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from fleetweb.core.labelled import parse
-from fleetweb.core.listening_report import Row, changes, predictions
-from fleetweb.core.transcript import pieces
+from fleetweb.core.listening.labelled import parse
+from fleetweb.core.listening.report import Row, changes, predictions
+from fleetweb.core.listening.transcript import pieces
 
 _HELP = """Read a recorded stream and print what presence would have said, as JSON lines.
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from .evidence import Evidence
+from ..evidence import Evidence
 from .labelled import LABELS, LabelledStream, Verdict, agreement, heard
-from .listening import Listener, Signals
+from .listener import Listener, Signals
 from .transcript import Piece, timed
 
 Row = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from .evidence import Evidence
+from ..evidence import Evidence
 from .reading import Reader
 from .silence import Gap, Gaps, Phase, patience_s
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from .latency import Histogram, prompt_bucket
+from ..latency import Histogram, prompt_bucket
 
 
 class Phase(StrEnum):

@@ -3,10 +3,10 @@
 from collections import deque
 from functools import cache
 
+from ..evidence import Evidence
 from .circling import Circling, Cycle
 from .cues import turns
 from .doubt import Doubt, Judgement, Model, at_least, load_model
-from .evidence import Evidence
 from .lexing import Lexeme, Lexer
 from .passages import Passage, Passages
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .listening import Listener, Signals
+from .listener import Listener, Signals
 
 LABELS = ("contradiction", "recursive", "circling")
 PIECE_CHARS = 4
