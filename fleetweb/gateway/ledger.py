@@ -5,8 +5,9 @@ reading them takes one small range however many requests there were, and they ou
 that retention prunes.
 
 Days are the owner's (`settings.TIME_ZONE`), and a request belongs to the one it was asked in. What
-was refused counts for nothing. An answer from the cache is a request, and neither tokens nor money.
-What was not measured, or has no known price, counts as nothing.
+was refused counts for nothing, nor does what was cut off with its process. An answer from the cache
+is a request, and neither tokens nor money. What was not measured, or has no known price, counts as
+nothing.
 """
 
 from collections import defaultdict

@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from fleetweb.gateway.models import ApiKey
 
@@ -73,7 +74,7 @@ def test_list_tells_what_there_is():
     laptop, old = ApiKey.objects.all()
     assert typed("list")[0].splitlines() == [
         f"laptop  {laptop.shown}…  never used  5,000 tokens a day, never out of the house",
-        f"old  {old.shown}…  revoked {old.revoked_at:%Y-%m-%d}  no limits",
+        f"old  {old.shown}…  revoked {timezone.localdate(old.revoked_at)}  no limits",
     ]
 
 

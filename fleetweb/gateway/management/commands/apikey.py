@@ -2,6 +2,7 @@
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         if key.revoke(timezone.now()):
             self.stdout.write(f"The key {name} is revoked: it opens nothing any more.")
         else:
-            self.stdout.write(f"The key {name} was revoked before, on {key.revoked_at:%d %B %Y}.")
+            self.stdout.write(f"The key {name} was revoked before, on {_day(key.revoked_at)}.")
 
 
 def _whole(text: str) -> int:
@@ -103,8 +104,13 @@ def _told(error: ValidationError) -> str:
 
 def _state(key: ApiKey) -> str:
     if key.revoked_at:
-        return f"revoked {key.revoked_at:%Y-%m-%d}"
-    return f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+        return f"revoked {_day(key.revoked_at)}"
+    return f"used {_day(key.last_used_at)}" if key.last_used_at else "never used"
+
+
+def _day(at: datetime | None) -> str:
+    """The owner's day; empty for what has not happened."""
+    return f"{timezone.localtime(at):%Y-%m-%d}" if at else ""
 
 
 def _limits(key: ApiKey) -> str:
