@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from .web.views import api, health, keys
@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/cluster", api.cluster, name="api-cluster"),
     path("requests/<str:request_id>/cancel/", cancel, name="request-cancel"),
     path("api/route", route, name="api-route"),
+    path("playground/", include("fleetweb.web.playground.urls")),
     path("keys/", keys.keys_page, name="keys"),
     path("keys/<int:pk>/", keys.key_limits, name="key-limits"),
     path("keys/<int:pk>/revoke/", keys.key_revoke, name="key-revoke"),

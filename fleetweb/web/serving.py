@@ -17,6 +17,8 @@ from twisted.internet.defer import maybeDeferred
 from fleetweb.errors import ConfigError
 
 from .consumers import PresenceConsumer
+from .playground.consumer import RunConsumer
+from .playground.runs import runs
 
 STREAMS_FINISH_WITHIN_S: Final = 10.0
 # Daphne holds what a browser does not read in memory: one that answers no ping is let go.
@@ -97,7 +99,8 @@ class _Server(Server):
         try:
             await asyncio.gather(*(self._close(port) for port in self.ports))
             await PresenceConsumer.close_all()
-            if answers := self._answers_under_way():
+            await RunConsumer.close_all()
+            if answers := [*self._answers_under_way(), *runs().under_way()]:
                 await asyncio.wait(answers, timeout=STREAMS_FINISH_WITHIN_S)
         finally:
             self.stop()

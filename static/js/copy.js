@@ -11,7 +11,7 @@ function copySelected(source) {
   return document.execCommand("copy");
 }
 
-async function copy(source) {
+export async function copy(source) {
   if (!navigator.clipboard) return copySelected(source);
   try {
     await navigator.clipboard.writeText(source.textContent);

@@ -26,6 +26,7 @@ from fleetweb.gateway.running import close_gateway, gateway
 from fleetweb.rehearsal import Rehearsal
 from fleetweb.upstream import http
 from fleetweb.upstream.exo import Exo
+from fleetweb.web.playground.runs import close_runs
 
 FOUND_WITHIN_S = 1.0
 LAST_PORT = 65535
@@ -81,6 +82,7 @@ async def _watching(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(http.aclose)
         stack.push_async_callback(close_gateway)
+        stack.push_async_callback(close_runs)
         gateway()  # now, so that what a sudden end left open is told at once
         if not rehearse:
             urls = urls or list(settings.FLEETWEB_EXO_URLS) or await _local_exo()
