@@ -13,6 +13,8 @@ def main() -> int:
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        return 130
     except ConfigError as error:
         sys.stderr.write(f"fleetweb can't start. {error}\n")
         return 2

@@ -102,9 +102,15 @@ TEMPLATES = [
 
 # --- What is remembered, and how processes reach each other -------------------------------------
 
+# What is pretended must not stand in the history of the machines it pretends to be. While a
+# rehearsal runs, commands of the same data directory talk to its database.
+HISTORY = FLEETWEB_DATA / "fleetweb.sqlite3"
+REHEARSAL_HISTORY = FLEETWEB_DATA / "rehearsal.sqlite3"
+REHEARSING = FLEETWEB_DATA / "rehearsing"
+
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
-    "NAME": FLEETWEB_DATA / "fleetweb.sqlite3",
+    "NAME": REHEARSAL_HISTORY if REHEARSING.exists() else HISTORY,
     "OPTIONS": {
         # A deferred transaction that turns into a write fails at once when another one writes.
         "transaction_mode": "IMMEDIATE",
@@ -129,7 +135,7 @@ def _database() -> dict[str, object]:
             "DATABASE_URL wants an address like postgres://user:password@host:5432/fleetweb."
         ) from error
     if parsed["ENGINE"] == "django.db.backends.postgresql":
-        parsed["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
+        parsed["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 5}}
     return parsed
 
 

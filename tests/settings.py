@@ -8,6 +8,12 @@ for name in [n for n in os.environ if n.startswith("FLEETWEB_") and not n.starts
     del os.environ[name]
 os.environ["FLEETWEB_DATA"] = tempfile.mkdtemp(prefix="fleetweb-tests-")
 
+# Test runs side by side must not hear each other.
+if redis := os.environ.get("REDIS_URL"):
+    address, _, first = redis.rpartition("/")
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["REDIS_URL"] = f"{address}/{int(first) + worker}"
+
 from fleetweb.settings import *  # noqa: E402, F403
 from fleetweb.settings import DATABASES, FLEETWEB_DATA, SQLITE  # noqa: E402
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseTrouble
-from django.db import connection
+from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from fleetweb import env
@@ -59,6 +59,8 @@ class Command(BaseCommand):
         if options["rehearsal"] and urls:
             self.stderr.write("--rehearsal is given, so --exo is not used.")
         fleet = roster.load(settings.FLEETWEB_FLEET)
+        urls = [] if options["rehearsal"] else urls or asyncio.run(_exo_to_watch())
+        _remember(rehearsing=not urls)
         _migrate()
         _answer_to(options["host"])
 
@@ -70,24 +72,23 @@ class Command(BaseCommand):
                 webbrowser.open(address)
 
         application = get_default_application()
-        around = _watching(urls, fleet, rehearse=options["rehearsal"], application=application)
+        around = _watching(urls, fleet, application)
         serve(application, options["host"], options["port"], around, ready)
 
 
 @asynccontextmanager
 async def _watching(
-    urls: list[str], fleet: tuple[Any, ...], *, rehearse: bool, application: Any
+    urls: list[str], fleet: tuple[Any, ...], application: Any
 ) -> AsyncIterator[None]:
-    """The poller at work, on the owner's exo or on a rehearsal of one."""
+    """The poller at work, on exo at `urls`, or on a rehearsal of it where there are none."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(http.aclose)
         stack.push_async_callback(close_gateway)
         stack.push_async_callback(close_runs)
         gateway()  # now, so that what a sudden end left open is told at once
-        if not rehearse:
-            urls = urls or list(settings.FLEETWEB_EXO_URLS) or await _local_exo()
-        rehearsing = rehearse or not urls
+        rehearsing = not urls
         if rehearsing:
+            stack.callback(settings.REHEARSING.unlink, missing_ok=True)
             pretended = await stack.enter_async_context(Rehearsal(quiet_life=True))
             urls = pretended.urls[:1]
         poller = Poller(urls, fleet, rehearsal=rehearsing)
@@ -99,13 +100,28 @@ async def _watching(
             await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _local_exo() -> list[str]:
-    """exo on this machine, if it answers."""
+async def _exo_to_watch() -> list[str]:
+    """The addresses in the settings, else exo on this machine, if it answers."""
+    if settings.FLEETWEB_EXO_URLS:
+        return list(settings.FLEETWEB_EXO_URLS)
     try:
         await Exo(settings.DEFAULT_EXO_URL).node_id(timeout_s=FOUND_WITHIN_S)
     except ClusterError:
         return []
+    finally:
+        await http.aclose()
     return [settings.DEFAULT_EXO_URL]
+
+
+def _remember(*, rehearsing: bool) -> None:
+    """Write into the history of the real machines, or into that of the pretended ones."""
+    if rehearsing:
+        settings.REHEARSING.touch()
+    else:
+        settings.REHEARSING.unlink(missing_ok=True)
+    database = connections.settings["default"]
+    if database["ENGINE"] == settings.SQLITE["ENGINE"]:
+        database["NAME"] = settings.REHEARSAL_HISTORY if rehearsing else settings.HISTORY
 
 
 def _migrate() -> None:
