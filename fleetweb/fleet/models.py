@@ -132,8 +132,8 @@ class NodeRollupQuerySet(models.QuerySet["NodeRollup"]):
 class NodeRollup(models.Model):
     """One machine's samples in one bucket of time, which stay when the samples are thinned out.
 
-    `states` says how many samples were in which state. `figures` are `[samples, sum, greatest]` by
-    name, of the samples that knew the figure.
+    `states` says how many samples were in which state. `figures` are, in the order of
+    `sample_rollups.FIGURES`, `[samples, sum, greatest]` of the samples that knew it, or None.
     """
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="rollups")
@@ -143,7 +143,7 @@ class NodeRollup(models.Model):
     start_s = models.BigIntegerField()  # since 1970
     samples = models.PositiveIntegerField(default=0)
     states = models.JSONField(default=dict)
-    figures = models.JSONField(default=dict)
+    figures = models.JSONField(default=list)
 
     objects = NodeRollupQuerySet.as_manager()
 

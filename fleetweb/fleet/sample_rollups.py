@@ -15,6 +15,7 @@ from fleetweb.core.buckets import Resolution, start_s
 
 from .models import NodeRollup, NodeSample
 
+# In the order in which rows hold them: new ones go to the end.
 FIGURES: Final = (
     "intensity",
     "requests_in_hand",
@@ -70,8 +71,15 @@ class Figures:
     def add_row(self, row: NodeRollup) -> None:
         self.samples += row.samples
         self.states.update(row.states)
-        for name, kept in row.figures.items():
-            self.figure(name).add(*kept)
+        for name, kept in zip(FIGURES, row.figures, strict=False):
+            if kept:
+                self.figure(name).add(*kept)
+
+    def add_figures(self, other: "Figures") -> None:
+        self.samples += other.samples
+        self.states.update(other.states)
+        for name, kept in other.figures.items():
+            self.figure(name).add(kept.samples, kept.total, kept.greatest)
 
     def figure(self, name: str) -> Figure:
         return self.figures.setdefault(name, Figure())
@@ -83,8 +91,12 @@ class Figures:
             start_s=bucket.start_s,
             samples=self.samples,
             states=dict(self.states),
-            figures={n: [f.samples, f.total, f.greatest] for n, f in self.figures.items()},
+            figures=[self._kept(name) for name in FIGURES],
         )
+
+    def _kept(self, name: str) -> list[float] | None:
+        kept = self.figures.get(name)
+        return [kept.samples, round(kept.total, 3), kept.greatest] if kept else None
 
 
 def add(samples: Sequence[NodeSample]) -> None:

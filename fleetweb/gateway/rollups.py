@@ -72,6 +72,13 @@ def rebuild(since: datetime, until: datetime) -> Iterator[tuple[datetime, int]]:
             yield at_of(begins_s), _rebuild_day(begins_s, ends_s)
 
 
+def add_up_days(since: datetime, until: datetime) -> None:
+    """Add days up anew from their hours, for all that `since` and `until` lie in or between."""
+    edges = starts(since, until, A_DAY, timezone.get_default_timezone())
+    for begins_s, ends_s in pairwise(edges):
+        _rebuild_day(begins_s, ends_s)
+
+
 def add(tally: Tally) -> None:
     """Add to what is kept. The turn must have been taken."""
     if not tally.sums:

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ("start_s", models.BigIntegerField()),
                 ("samples", models.PositiveIntegerField(default=0)),
                 ("states", models.JSONField(default=dict)),
-                ("figures", models.JSONField(default=dict)),
+                ("figures", models.JSONField(default=list)),
             ],
         ),
         migrations.AddIndex(
