@@ -1,7 +1,8 @@
 """An exo of one machine whose answers are scripted by the last words of the prompt.
 
-Everything but its chat is a rehearsal's. Runs in a thread of its own, for tests that call it from
-outside any event loop, or in the loop of whoever enters it.
+Everything but its chat is a rehearsal's. Runs in the loop of whoever enters it, in a thread of its
+own for those who have no loop, or as a process: `python -m tests.scripted_exo` prints its address,
+and answers "at once" and "word by word" with as many tokens.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ HOLD: Final = "hold"  # nothing more until the caller hangs up
 Step = bytes | float | str
 HEAD: Final = {"content-type": "text/event-stream; charset=utf-8", "connection": "close"}
 DONE: Final = b"data: [DONE]\n\n"
+LENGTH: Final = 24
+PACE_S: Final = 0.01
 USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 
 
@@ -93,8 +96,10 @@ class ScriptedExo:
         if words in self.statuses:
             status, headers = self.statuses[words]
             await exchange.reply(status, {"error": {"message": "no"}}, headers=headers)
-        else:
+        elif body.get("stream"):
             await self._say(exchange, words)
+        else:
+            await exchange.reply(200, _whole(self.answers.get(words, HELLO)))
 
     async def _say(self, exchange: Exchange, words: str) -> None:
         try:
@@ -119,6 +124,16 @@ class ScriptedExo:
 def _last_words(body: dict[str, Any]) -> str:
     content = body["messages"][-1].get("content")
     return content if isinstance(content, str) else ""
+
+
+def _whole(steps: Sequence[Step]) -> dict[str, Any]:
+    """The answer of some steps as exo gives it at once."""
+    events = b"".join(step for step in steps if isinstance(step, bytes)).split(b"\n\n")
+    chunks = [json.loads(e.removeprefix(b"data: ")) for e in events if e.startswith(b"data: {")]
+    said = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    message = {"role": "assistant", "content": said}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {**chunks[-1], "choices": [choice]}
 
 
 class InBackground:
@@ -148,3 +163,16 @@ class InBackground:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _run() -> None:
+    async with ScriptedExo() as exo:
+        said = tokens(LENGTH)
+        exo.answers["at once"] = (b"".join((*said, DONE)),)
+        exo.answers["word by word"] = (*(s for token in said for s in (token, PACE_S)), DONE)
+        print(exo.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run())

@@ -8,7 +8,9 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from django.core.cache import cache
+from asgiref.sync import sync_to_async
+from django.core.cache import cache, caches
+from django.core.cache.backends.locmem import LocMemCache
 
 from fleetweb.core.presence import FleetPresence
 
@@ -34,14 +36,20 @@ async def publish(presence: FleetPresence) -> None:
 
 async def current() -> FleetPresence | None:
     """The newest presence, None while nobody has looked yet."""
-    encoded = await cache.aget(KEY)
-    return None if encoded is None else _decoded(encoded)
+    return seen() if _is_near() else await sync_to_async(seen, thread_sensitive=False)()
 
 
 def seen() -> FleetPresence | None:
     """The same as `current`, for views that are not async."""
     encoded = cache.get(KEY)
     return None if encoded is None else _decoded(encoded)
+
+
+def _is_near() -> bool:
+    """Whether it is in this process's memory. Every request asks: for that, the detour through
+    Django's one thread would cost more than the rest, and wait behind slow pages.
+    """
+    return isinstance(caches["default"], LocMemCache)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from .leash import Leash
 from .passage import Passage
 
 GROUP: Final = "gateway"
+TOLD_AFTER_S: Final = 0.02  # the first news: until then a request has better to do
 TOLD_EVERY_S: Final = 0.12  # at most so often, while something changes
 TOLD_ANYWAY_S: Final = 2.0  # the poller forgets a process that says nothing for 6 s
 CANCELLED: Final = 499  # what nginx calls a request that was closed before its answer
@@ -82,6 +83,7 @@ class Desk:
 
     async def _tell(self) -> None:
         """Tell the poller what is in hand, until there is nothing left to tell."""
+        await asyncio.sleep(TOLD_AFTER_S)
         while True:
             self._news.clear()
             here = [passage.stream() for passage in self.passages.values()]

@@ -41,13 +41,13 @@ class Lifeline:
 
     async def _watch(self) -> None:
         while self._desk.passages:
+            await asyncio.sleep(LOOKED_AT_EVERY_S)
             view = FleetView(await live.current())
             for passage in list(self._desk.passages.values()):
                 passage.nodes = passage.nodes or workers_of(passage, view)
                 trouble = trouble_of(passage, view)
                 if trouble is not None:
                     self._desk.interrupt(passage.id, ProviderUnavailable(trouble))
-            await asyncio.sleep(LOOKED_AT_EVERY_S)
 
 
 def workers_of(passage: Passage, view: FleetView) -> tuple[str, ...]:

@@ -89,9 +89,13 @@ class Recorder:
 
     async def commit(self, entry: Entry) -> None:
         """Remember `entry`, and come back when it is committed."""
+        await self.committed(self.write(entry))
+
+    async def committed(self, written: asyncio.Future[None]) -> None:
+        """Come back when what was written is committed, or does not come to be."""
         try:
             async with asyncio.timeout(COMMIT_PATIENCE_S):
-                await self.write(entry)
+                await written
         except TimeoutError:
             logger.error("The history was not written within %s s.", COMMIT_PATIENCE_S)
 

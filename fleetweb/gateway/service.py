@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Final
 
 from channels.db import database_sync_to_async
 from django.utils import timezone
@@ -30,6 +31,9 @@ from .passage import Passage
 from .recorder import Recorder
 from .router import ModelRouter
 from .signals import request_ended
+
+# A request that is over sooner is written down once; one that lasts, as soon as this.
+NOTED_AFTER_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,6 @@ class Gateway:
             raise
         else:
             passage.ended(Outcome.OK)
-            self.fleet.learn(passage)
         finally:
             await self._conclude(passage, said)
 
@@ -119,26 +122,35 @@ class Gateway:
 
     async def _write_down(self, passage: Passage) -> None:
         """That it has come. For a key with limits this is where they are held against it."""
-        entry = entry_of(passage, self.recorder.process)
         key_id = passage.caller.key_id
         if key_id is not None and passage.caller.has_limits:
+            entry = entry_of(passage, self.recorder.process)
             enter = database_sync_to_async(limits.enter)
             await enter(entry.metric, key_id, timezone.now())
         else:
-            self.recorder.write(entry)
+            asyncio.get_running_loop().call_later(NOTED_AFTER_S, self._note, passage)
+
+    def _note(self, passage: Passage) -> None:
+        """That it is in hand, unless it is over by now."""
+        if passage.ended_at is None:
+            self.recorder.write(entry_of(passage, self.recorder.process))
 
     async def _conclude(self, passage: Passage, said: Collector | None) -> None:
-        """Write down how it went; whoever still listens waits until that is committed."""
+        """Write down how it went; whoever still listens waits until that is committed.
+
+        What can be done meanwhile is.
+        """
         if passage.usage is not None or passage.outcome is Outcome.OK:
             paid = EXO if passage.cached else passage.provider  # an answer is paid for once
             passage.cost_usd = cost_usd(paid, passage.model_id, passage.usage, at=passage.asked_at)
+        entry = entry_of(passage, self.recorder.process, _text_of(passage, said))
+        written = self.recorder.write(entry)
         self.desk.leave(passage)
         request_ended.send(sender=Gateway, passage=passage)
-        entry = entry_of(passage, self.recorder.process, _text_of(passage, said))
-        if passage.outcome is Outcome.CANCELLED:
-            self.recorder.write(entry)
-        else:
-            await self.recorder.commit(entry)
+        if passage.outcome is Outcome.OK:
+            self.fleet.learn(passage)
+        if passage.outcome is not Outcome.CANCELLED:
+            await self.recorder.committed(written)
 
     def _keeps_text(self, passage: Passage) -> bool:
         return self.config.keep_text or passage.caller.keeps_text
