@@ -5,93 +5,129 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0002_keys'),
+        ("gateway", "0002_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HistoryTurn',
+            name="HistoryTurn",
             fields=[
-                ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('rows_from', models.DateTimeField(null=True)),
+                ("name", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("rows_from", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Rollup',
+            name="Rollup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('resolution', models.PositiveIntegerField(choices=[(60, 'minute'), (3600, 'hour'), (86400, 'day')])),
-                ('start_s', models.BigIntegerField()),
-                ('count', models.PositiveIntegerField(default=0)),
-                ('errors', models.PositiveIntegerField(default=0)),
-                ('cancelled', models.PositiveIntegerField(default=0)),
-                ('refused', models.PositiveIntegerField(default=0)),
-                ('cached', models.PositiveIntegerField(default=0)),
-                ('prompt_tokens', models.PositiveBigIntegerField(default=0)),
-                ('completion_tokens', models.PositiveBigIntegerField(default=0)),
-                ('cost_usd', models.DecimalField(decimal_places=8, max_digits=20, null=True)),
-                ('energy_j', models.FloatField(null=True)),
-                ('latency', models.BinaryField(default=b'')),
-                ('ttft', models.BinaryField(default=b'')),
-                ('gap', models.BinaryField(default=b'')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "resolution",
+                    models.PositiveIntegerField(
+                        choices=[(60, "minute"), (3600, "hour"), (86400, "day")]
+                    ),
+                ),
+                ("start_s", models.BigIntegerField()),
+                ("count", models.PositiveIntegerField(default=0)),
+                ("errors", models.PositiveIntegerField(default=0)),
+                ("cancelled", models.PositiveIntegerField(default=0)),
+                ("refused", models.PositiveIntegerField(default=0)),
+                ("cached", models.PositiveIntegerField(default=0)),
+                ("prompt_tokens", models.PositiveBigIntegerField(default=0)),
+                ("completion_tokens", models.PositiveBigIntegerField(default=0)),
+                ("cost_usd", models.DecimalField(decimal_places=8, max_digits=20, null=True)),
+                ("energy_j", models.FloatField(null=True)),
+                ("latency", models.BinaryField(default=b"")),
+                ("ttft", models.BinaryField(default=b"")),
+                ("gap", models.BinaryField(default=b"")),
             ],
         ),
         migrations.CreateModel(
-            name='RollupSubject',
+            name="RollupSubject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(max_length=8)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('model', models.CharField(blank=True, max_length=200)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scope", models.CharField(max_length=8)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("model", models.CharField(blank=True, max_length=200)),
             ],
         ),
         migrations.AddField(
-            model_name='requestmetric',
-            name='counted_as',
+            model_name="requestmetric",
+            name="counted_as",
             field=models.CharField(blank=True, max_length=11),
         ),
         migrations.AddField(
-            model_name='requestmetric',
-            name='energy_j',
+            model_name="requestmetric",
+            name="energy_j",
             field=models.FloatField(null=True),
         ),
         migrations.AddIndex(
-            model_name='requestmetric',
-            index=models.Index(fields=['model', 'asked_at'], name='gateway_req_model_711937_idx'),
+            model_name="requestmetric",
+            index=models.Index(fields=["model", "asked_at"], name="gateway_req_model_711937_idx"),
         ),
         migrations.AddIndex(
-            model_name='requestmetric',
-            index=models.Index(fields=['caller', 'asked_at'], name='gateway_req_caller_9e2005_idx'),
+            model_name="requestmetric",
+            index=models.Index(fields=["caller", "asked_at"], name="gateway_req_caller_9e2005_idx"),
         ),
         migrations.AddIndex(
-            model_name='requestmetric',
-            index=models.Index(condition=models.Q(('counted_as', models.F('status')), _negated=True), fields=['asked_at'], name='requests_uncounted'),
+            model_name="requestmetric",
+            index=models.Index(
+                condition=models.Q(("counted_as", models.F("status")), _negated=True),
+                fields=["asked_at"],
+                name="requests_uncounted",
+            ),
         ),
         migrations.AddIndex(
-            model_name='requestmetric',
-            index=models.Index(condition=models.Q(('status', 'ok'), _negated=True), fields=['status', 'asked_at'], name='requests_not_answered'),
+            model_name="requestmetric",
+            index=models.Index(
+                condition=models.Q(("status", "ok"), _negated=True),
+                fields=["status", "asked_at"],
+                name="requests_not_answered",
+            ),
         ),
         migrations.AddIndex(
-            model_name='requestmetric',
-            index=models.Index(condition=models.Q(('provider', 'exo'), _negated=True), fields=['provider', 'asked_at'], name='requests_outside_exo'),
+            model_name="requestmetric",
+            index=models.Index(
+                condition=models.Q(("provider", "exo"), _negated=True),
+                fields=["provider", "asked_at"],
+                name="requests_outside_exo",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rollupsubject',
-            constraint=models.UniqueConstraint(fields=('scope', 'name', 'model'), name='one_subject'),
+            model_name="rollupsubject",
+            constraint=models.UniqueConstraint(
+                fields=("scope", "name", "model"), name="one_subject"
+            ),
         ),
         migrations.AddField(
-            model_name='rollup',
-            name='subject',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rollups', to='gateway.rollupsubject'),
+            model_name="rollup",
+            name="subject",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="rollups",
+                to="gateway.rollupsubject",
+            ),
         ),
         migrations.AddIndex(
-            model_name='rollup',
-            index=models.Index(fields=['resolution', 'start_s'], name='gateway_rol_resolut_0119f6_idx'),
+            model_name="rollup",
+            index=models.Index(
+                fields=["resolution", "start_s"], name="gateway_rol_resolut_0119f6_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rollup',
-            constraint=models.UniqueConstraint(fields=('subject', 'resolution', 'start_s'), name='one_rollup_a_bucket'),
+            model_name="rollup",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "resolution", "start_s"), name="one_rollup_a_bucket"
+            ),
         ),
     ]
