@@ -164,7 +164,7 @@ def test_what_is_set_wrong_is_said_in_one_sentence(tmp_path, arguments, env, sai
 
 
 def test_a_database_that_is_not_one_is_said_in_one_sentence(tmp_path):
-    (tmp_path / "fleetweb.sqlite3").write_text("this is a letter, not a database. " * 100)
+    (tmp_path / "rehearsal.sqlite3").write_text("this is a letter, not a database. " * 100)
     with serve(tmp_path, "--rehearsal") as process:
         ended = process.ended()
     assert ended.code == 2
@@ -272,3 +272,19 @@ HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+
+
+def test_what_is_pretended_is_remembered_apart(tmp_path):
+    with Process.manage("serve", "--port", "0", "--rehearsal", data=tmp_path) as rehearsal:
+        rehearsal.address()
+        made = Process.manage("apikey", "create", "trial", data=tmp_path).ended()
+        assert made.code == 0
+        assert rehearsal.stop().code == 0
+    assert (tmp_path / "rehearsal.sqlite3").exists()
+    assert not (tmp_path / "fleetweb.sqlite3").exists()
+    with Process.manage(
+        "serve", "--port", "0", "--exo", "http://127.0.0.1:9", data=tmp_path
+    ) as real:
+        real.address()
+        listed = Process.manage("apikey", "list", data=tmp_path).ended()
+    assert "trial" not in listed.out

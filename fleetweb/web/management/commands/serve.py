@@ -120,7 +120,7 @@ def _remember(*, rehearsing: bool) -> None:
     else:
         settings.REHEARSING.unlink(missing_ok=True)
     database = connections.settings["default"]
-    if database["ENGINE"] == settings.SQLITE["ENGINE"]:
+    if database["NAME"] in (settings.HISTORY, settings.REHEARSAL_HISTORY):
         database["NAME"] = settings.REHEARSAL_HISTORY if rehearsing else settings.HISTORY
 
 
