@@ -22,7 +22,16 @@ from .rollup_models import Rollup, RollupSubject
 from .rollups import count
 from .tally import Subject, Sums, Tally
 
-__all__ = ["Point", "Series", "Subject", "known", "latency_series", "step_of"]
+__all__ = [
+    "Point",
+    "Series",
+    "Subject",
+    "full_model",
+    "known",
+    "knows",
+    "latency_series",
+    "step_of",
+]
 
 # What one page may read, whatever it shows: more takes longer than 100 ms.
 MOST_ROWS: Final = 3000
@@ -104,6 +113,19 @@ def known(scope: str, *, model: str = "") -> list[str]:
     """The names of all that requests were ever added up for, such as all models."""
     rows = RollupSubject.objects.filter(scope=scope, model=model)
     return list(rows.order_by("name").values_list("name", flat=True))
+
+
+def knows(scope: str, name: str) -> bool:
+    """Whether requests were ever added up for it."""
+    return RollupSubject.objects.filter(scope=scope, name=name, model="").exists()
+
+
+def full_model(written: str) -> str:
+    """The id of a model that people write by its last part, in any case; else as it was written."""
+    wanted = written.casefold()
+    ids = known(RollupSubject.MODEL) if written else []
+    names = (m for m in ids if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
+    return next(names, written)
 
 
 @dataclass(slots=True)

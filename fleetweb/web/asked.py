@@ -1,0 +1,117 @@
+"""What programs ask of the history in an address: read, or refused by its name."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from django.utils import timezone
+
+DEFAULT_RANGE: Final = "24h"
+LONGEST: Final = timedelta(days=400)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
+A_TIME: Final = "15m, 24h, 7d, 90d or the like, or a time such as 2026-11-23T14:30:00Z"
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class BadParameter(ValueError):
+    """What was asked for can't be understood; the message names the parameter and what it wants."""
+
+    def __init__(self, name: str, wants: str) -> None:
+        super().__init__(f"`{name}` wants {wants}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    since: datetime
+    until: datetime
+
+
+def range_of(params: Mapping[str, str], now: datetime) -> Range:
+    """From `since` to `until`: the last day, where neither says otherwise. Raises BadParameter."""
+    until = time_of(params, "until", now) or now
+    since = time_of(params, "since", now) or until - (_ago(DEFAULT_RANGE) or timedelta())
+    if since >= until:
+        raise BadParameter("since", "a time before `until`")
+    if until - since > LONGEST:
+        raise BadParameter("since", f"a time at most {LONGEST.days} days before `until`")
+    return Range(since, until)
+
+
+def time_of(params: Mapping[str, str], name: str, now: datetime) -> datetime | None:
+    """So long before `now`, or a time; the owner's, where it names no zone. None if not given."""
+    written = params.get(name, "").strip()
+    if not written:
+        return None
+    try:
+        ago = _ago(written)
+        at = _time(written) if ago is None else now - ago
+        # Beyond these lie times that no database keeps.
+        if not 1970 <= at.year <= 9000:
+            raise BadParameter(name, A_TIME)
+    except (ValueError, OverflowError) as error:
+        raise BadParameter(name, A_TIME) from error
+    return at
+
+
+def number_of(params: Mapping[str, str], name: str, default: int, most: int) -> int:
+    written = params.get(name, "").strip()
+    if not written:
+        return default
+    wants = f"a whole number from 1 to {most}"
+    if not (written.isascii() and written.isdigit() and len(written) < 10):
+        raise BadParameter(name, wants)
+    if not 1 <= int(written) <= most:
+        raise BadParameter(name, wants)
+    return int(written)
+
+
+def milliseconds_of(params: Mapping[str, str], name: str) -> float | None:
+    written = params.get(name, "").strip()
+    if not written:
+        return None
+    try:
+        found = float(written)
+    except ValueError as error:
+        raise BadParameter(name, "a number of milliseconds") from error
+    if not 0 <= found < float("inf"):
+        raise BadParameter(name, "a number of milliseconds")
+    return found
+
+
+def word_of(params: Mapping[str, str], name: str, words: type[Word]) -> Word | None:
+    written = params.get(name, "").strip()
+    if not written:
+        return None
+    try:
+        return words(written)
+    except ValueError as error:
+        raise BadParameter(name, f"one of {', '.join(words)}") from error
+
+
+def yes_or_no(params: Mapping[str, str], name: str) -> bool | None:
+    written = params.get(name, "").strip().lower()
+    if not written:
+        return None
+    if written in ("true", "1", "yes"):
+        return True
+    if written in ("false", "0", "no"):
+        return False
+    raise BadParameter(name, "true or false")
+
+
+def _ago(written: str) -> timedelta | None:
+    found = _AGO.fullmatch(written)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+
+
+def _time(written: str) -> datetime:
+    # A plus that was not escaped has become a space.
+    at = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", written))
+    return (
+        at if at.tzinfo else timezone.make_aware(at, timezone.get_default_timezone())
+    ).astimezone(UTC)
