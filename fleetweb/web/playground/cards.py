@@ -31,6 +31,7 @@ OUTCOMES: Mapping[Outcome, Look] = {
     Outcome.INTERRUPTED: Look("Interrupted", "unplug", Tone.HURT),
 }
 JUST_NOW_S = 5.0
+NOT_YET = "not yet"
 
 
 class When(StrEnum):
@@ -65,6 +66,7 @@ class HeadCard:
     """`done` is 0..100 of a bar, None where nothing can be counted."""
 
     id: int
+    stage: Stage
     look: Look
     over: bool
     since: Moment
@@ -105,6 +107,7 @@ def head(answer_id: int, standing: Standing, now: datetime) -> HeadCard:
     stream = standing.stream
     return HeadCard(
         id=answer_id,
+        stage=stream.stage,
         look=look_of(standing),
         over=standing.ended_at is not None,
         since=moment(stream.asked_at, now),
@@ -123,25 +126,27 @@ def mind(answer_id: int, standing: Standing) -> MindCard:
     stream = standing.stream
     if standing.ended_at is None and stream.stage is Stage.THINKING:
         look = look_of(standing)
-        sentence = voice.doubt_of(stream, "your prompt") or "Thinking"
+        sentence = voice.doubt_of(stream, "your prompt") or words.NOT_BROKEN
         return MindCard(answer_id, look.tone, look.icon, sentence, lives=True)
     return MindCard(answer_id, Tone.REST, "brain", _thought_for(standing), lives=False)
 
 
 def measures(answer_id: int, standing: Standing) -> FiguresCard:
     stream = standing.stream
+    missing = NOT_YET if standing.ended_at is None else figures.UNKNOWN
     where = words.listing(standing.nodes) or (stream.provider if standing.first_token_s else "")
     rate = standing.tokens_per_s
-    shown = (
-        _figure("Model", words.short_model(stream.model_id) if where else ""),
-        _figure("Ran on", f"{where} ({stream.provider})" if where else ""),
-        _figure("First word", _seconds(standing.first_token_s)),
-        _figure("Speed", "" if rate is None else f"{rate:,.1f} tokens/s"),
-        _figure("Tokens", _tokens(standing)),
-        _figure("Cost", _cost(standing)),
-        _figure("Attempts", _attempts(standing)),
-    )
-    return FiguresCard(answer_id, shown)
+    shown = {
+        "Model": words.short_model(stream.model_id) if where else "",
+        "Ran on": f"{where} ({stream.provider})" if where else "",
+        "First word": _seconds(standing.first_token_s),
+        "Speed": "" if rate is None else f"{rate:,.1f} tokens/s",
+        "Tokens": _tokens(standing),
+        "Cost": _cost(standing),
+        "Attempts": _attempts(standing),
+    }
+    told = (Figure(label, said or missing, bool(said)) for label, said in shown.items())
+    return FiguresCard(answer_id, tuple(told))
 
 
 def look_of(standing: Standing) -> Look:
@@ -241,10 +246,6 @@ def _attempts(standing: Standing) -> str:
         return ""
     failed = [f"{one.where}: {one.error}" for one in tries if one.error]
     return f"{len(tries)}" + (f" ({' '.join(failed)})" if failed else "")
-
-
-def _figure(label: str, value: str) -> Figure:
-    return Figure(label, value or figures.UNKNOWN, bool(value))
 
 
 def _seconds(seconds: float | None) -> str:

@@ -99,7 +99,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._show(card)
 
     async def _read(self) -> RunCard | None:
-        return await _aside(_card)(self.scope["user"], self.run_id)
+        card: RunCard | None = await _aside(_card)(self.scope["user"], self.run_id)
+        return card
 
     async def _show(self, card: RunCard) -> None:
         """The whole, unless the page has it."""

@@ -1,6 +1,6 @@
 """The composer: a prompt, its parameters, and up to four who are to answer it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django import forms
@@ -11,7 +11,7 @@ from fleetweb.gateway.caller import Reach
 from .asking import BEST, TARGETS_AT_MOST, Target
 from .shelf import Asked
 
-Choices = list[tuple[str, str | list[tuple[str, str]]]]
+Choices = Sequence[tuple[str, str | list[tuple[str, str]]]]
 
 PROMPT_CHARS: Final = 1_000_000
 NOBODY: Final = ""

@@ -45,19 +45,20 @@ def past_card(user: User, search: str, before: str | None, now: datetime) -> Pas
         turn_count=Count("turns", distinct=True),
         open_count=Count("turns__answers", filter=IN_HAND, distinct=True),
     )
-    rows = list(counted[: A_PAGE + 1])
+    columns = ("pk", "title", "updated_at", "turn_count", "open_count")
+    rows = list(counted.values(*columns)[: A_PAGE + 1])
     shown = rows[:A_PAGE]
     return PastCard(
         search=search,
         runs=tuple(
             PastRun(
-                id=row.pk,
-                title=row.title,
-                at=moment(row.updated_at, now),
-                told=plural(row.turn_count, "turn"),
-                in_hand=bool(row.open_count),
+                id=row["pk"],
+                title=row["title"],
+                at=moment(row["updated_at"], now),
+                told=plural(row["turn_count"], "turn"),
+                in_hand=bool(row["open_count"]),
             )
             for row in shown
         ),
-        older=shown[-1].updated_at.isoformat() if len(rows) > A_PAGE else "",
+        older=shown[-1]["updated_at"].isoformat() if len(rows) > A_PAGE else "",
     )

@@ -43,7 +43,8 @@ class TextCard:
 
     def cut(self, room: int) -> "TextCard":
         """Its first blocks, so many that they stay within `room` characters of HTML."""
-        kept, used = [], 0
+        kept: list[SafeString] = []
+        used = 0
         for block in self.blocks:
             used += len(block)
             if used > room:

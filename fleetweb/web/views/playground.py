@@ -67,7 +67,7 @@ async def route(request: HttpRequest) -> HttpResponse:
     form = await _composer(request.POST)
     run_id = request.POST.get("run")
     run = await _own_run(request, run_id) if run_id else None
-    data = form.data.copy()
+    data = request.POST.copy()
     data["prompt"] = data.get("prompt") or "?"  # a route is known before there is a prompt
     probe = await _composer(data)
     routes: tuple[Any, ...] = ()
@@ -85,7 +85,8 @@ async def route(request: HttpRequest) -> HttpResponse:
 async def stop(request: HttpRequest, run_id: str) -> HttpResponse:
     """`POST /playground/<run>/stop/`: close the connections of what is under way."""
     run = await _own_run(request, run_id)
-    await _stop(await database_sync_to_async(shelf.in_hand)(run.user, [run.pk]))
+    user = await _user(request)
+    await _stop(await database_sync_to_async(shelf.in_hand)(user, [run.pk]))
     return _done(request, run.pk)
 
 
@@ -166,7 +167,8 @@ async def _begin(user: User, run: PlaygroundRun | None, asked: Asked) -> list[Pl
         for one, target in zip(requests, asked.targets, strict=True)
     ]
     ids = [passage.id for passage in passages]
-    answers = await database_sync_to_async(shelf.begin)(user, run, asked, ids, timezone.now())
+    begin = database_sync_to_async(shelf.begin)
+    answers: list[PlaygroundAnswer] = await begin(user, run, asked, ids, timezone.now())
     for answer, passage in zip(answers, passages, strict=True):
         runs().start(answer.turn.run_id, answer.pk, passage)
     await _changed(answers[0].turn.run_id)
@@ -228,7 +230,8 @@ async def _shared(branch: tuple[str, int] | None) -> RunCard | None:
     """The turns that a branch begins with."""
     if branch is None:
         return None
-    return await _aside(_shared_turns)(*branch)
+    card: RunCard = await _aside(_shared_turns)(*branch)
+    return card
 
 
 def _shared_turns(run_id: str, before: int) -> RunCard:
@@ -302,14 +305,16 @@ async def _user(request: HttpRequest) -> User:
 
 
 async def _own_run(request: HttpRequest, run_id: str) -> PlaygroundRun:
-    run = await database_sync_to_async(shelf.own_run)(await _user(request), run_id)
+    find = database_sync_to_async(shelf.own_run)
+    run: PlaygroundRun | None = await find(await _user(request), run_id)
     if run is None:
         raise Http404
     return run
 
 
 async def _own_answer(request: HttpRequest, answer_id: int) -> PlaygroundAnswer:
-    answer = await database_sync_to_async(shelf.own_answer)(await _user(request), answer_id)
+    find = database_sync_to_async(shelf.own_answer)
+    answer: PlaygroundAnswer | None = await find(await _user(request), answer_id)
     if answer is None:
         raise Http404
     return answer
