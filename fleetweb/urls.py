@@ -3,6 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from .web.openapi import openapi
 from .web.views import api, health, keys
 from .web.views.cancel import cancel
 from .web.views.login import SignIn
@@ -17,6 +18,7 @@ urlpatterns = [
     path("api/cluster", api.cluster, name="api-cluster"),
     path("requests/<str:request_id>/cancel/", cancel, name="request-cancel"),
     path("api/route", route, name="api-route"),
+    path("api/openapi.json", openapi, name="api-openapi"),
     path("playground/", include("fleetweb.web.playground.urls")),
     path("keys/", keys.keys_page, name="keys"),
     path("keys/<int:pk>/", keys.key_limits, name="key-limits"),

@@ -128,7 +128,8 @@ def _litellm(path: str, exo: str, data: Path) -> Iterator[str]:
 def _plain_environment() -> dict[str, str]:
     """Without what is meant for this project, and without asking the network for anything."""
     kept = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
-    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
+    return {**kept, **offline, "LITELLM_LOG": "ERROR"}
 
 
 def _free_port() -> int:

@@ -43,7 +43,7 @@ def identity_of(user: User) -> Identity:
     if not is_key(user):
         return Identity(user.get_username())
     # It comes with the user it let in, so nothing is asked of the database.
-    key: ApiKey = user.api_key  # type: ignore[attr-defined]  # the stubs know no relations to User
+    key: ApiKey = user.api_key
     return Identity(key.name, key.pk, key.has_limits, key.local_only)
 
 
