@@ -1,7 +1,6 @@
 """What a machine is doing, from the streams it works for: the rules that exo's state can't feed."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from . import words
 from .evidence import Evidence
@@ -9,16 +8,21 @@ from .intensity import effort
 from .presence import CognitiveLoad, CognitiveState
 from .sight import Sight
 from .streams import Stage, Stream
-
-# A stream that says nothing for so long while another prompt is read is held up by it.
-PAUSED_AFTER = timedelta(seconds=2)
+from .verdict import HardAtWork, hard_at_work, held_up_by, is_explained
 
 
 def silent(sight: Sight) -> CognitiveLoad | None:
-    """A stream says nothing for longer than this model ever did, and no reading explains it."""
-    if any(_held_up_by(stream, sight) for stream in sight.heard):
-        return None
-    return _first(sight, lambda s: s.silent, CognitiveState.SILENT, _silence)
+    """A stream says nothing for longer than this model ever did, and nothing explains it.
+
+    While a machine is seen to work hard on it, that is said, and nobody is called stuck.
+    """
+    for stream in sight.heard:
+        if stream.silent and not is_explained(stream, sight):
+            at_work = hard_at_work(stream, sight)
+            facts = (*stream.evidence, *(at_work.evidence if at_work else ()))
+            sentence = _silence(stream, at_work)
+            return _load(sight, stream, CognitiveState.SILENT, facts, sentence)
+    return None
 
 
 def circling(sight: Sight) -> CognitiveLoad | None:
@@ -42,13 +46,14 @@ def grappling(sight: Sight) -> CognitiveLoad | None:
 
 def paused(sight: Sight) -> CognitiveLoad | None:
     """Everything here waits for another prompt to be read: exo reads and writes in turns."""
-    for stream in sight.heard:
-        reader = _held_up_by(stream, sight)
-        if reader is not None:
-            facts = (Evidence("prompt_tokens_read", reader.done, reader.total, "stream"),)
-            sentence = words.paused(reader.total)
-            return _load(sight, stream, CognitiveState.PROCESSING, facts, sentence)
-    return None
+    begun = [stream for stream in sight.heard if stream.said_at is not None]
+    readers = [reader for stream in begun if (reader := held_up_by(stream, sight))]
+    if not readers or len(readers) < len(begun):
+        return None
+    reader = readers[0]
+    facts = (Evidence("prompt_tokens_read", reader.done, reader.total, "stream"),)
+    sentence = words.paused(reader.total)
+    return _load(sight, begun[0], CognitiveState.PROCESSING, facts, sentence)
 
 
 def reading(sight: Sight) -> CognitiveLoad | None:
@@ -95,17 +100,12 @@ def _load(
     )
 
 
-def _held_up_by(stream: Stream, sight: Sight) -> Stream | None:
-    """The stream whose prompt is read while `stream` says nothing, None if there is none."""
-    if stream.said_at is None or sight.now - stream.said_at <= PAUSED_AFTER:
-        return None
-    readers = (s for s in sight.heard if s.stage is Stage.READING and s.total)
-    return next((s for s in readers if s.model_id == stream.model_id), None)
-
-
-def _silence(stream: Stream) -> str:
+def _silence(stream: Stream, at_work: HardAtWork | None) -> str:
     gap = stream.shown("gap_ms")
-    return words.silent(_ms(gap and gap.value), _ms(gap and gap.baseline))
+    lasted_s, longest_s = _seconds(gap and gap.value), _seconds(gap and gap.baseline)
+    if at_work is None:
+        return words.silent(lasted_s, longest_s)
+    return words.silent_at_work(lasted_s, longest_s, at_work.name, at_work.gpu_usage)
 
 
 def _circle(stream: Stream) -> str:
@@ -113,7 +113,7 @@ def _circle(stream: Stream) -> str:
     return words.circling(cycle.value if cycle else None, repeats.value if repeats else None)
 
 
-def _ms(value: object) -> float | None:
+def _seconds(value: object) -> float | None:
     return value / 1000 if isinstance(value, int | float) else None
 
 

@@ -61,6 +61,11 @@ class Sight:
         awake = [i for i in self.instances if self._is_awake(i)]
         return tuple(s for s in self.streams if any(self._serves(i, s) for i in awake))
 
+    def shards_of(self, stream: Stream) -> tuple[Shard, ...]:
+        """The parts of the instance here that answers `stream`."""
+        serving = (i for i in self.instances if self._serves(i, stream))
+        return next((instance.shards for instance in serving), ())
+
     def _tasks(self, instance: Instance) -> tuple[Task, ...]:
         """What exo says it has in hand, and what was sent and exo has not shown yet.
 

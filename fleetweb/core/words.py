@@ -150,12 +150,23 @@ def circling(cycle_words: object, repeats: object) -> str:
 
 
 def silent(gap_s: float | None, longest_s: float | None) -> str:
+    return f"{_silence(gap_s, longest_s)} It may be stuck."
+
+
+def silent_at_work(
+    gap_s: float | None, longest_s: float | None, name: str | None, gpu_usage: float
+) -> str:
+    """`name` is the machine that still works on it, None for the one that speaks."""
+    said = _silence(gap_s, longest_s)
+    return f"{said} {name or 'It'} still works hard (GPU {100 * gpu_usage:.0f} %)."
+
+
+def _silence(gap_s: float | None, longest_s: float | None) -> str:
     if gap_s is None:
-        return "Silent. It may be stuck."
+        return "Silent."
     if longest_s is None:
-        return f"Silent for {duration(gap_s)}. It may be stuck."
-    longest = duration(longest_s)
-    return f"Silent for {duration(gap_s)}; its longest silence here was {longest}. It may be stuck."
+        return f"Silent for {duration(gap_s)}."
+    return f"Silent for {duration(gap_s)}; its longest silence here was {duration(longest_s)}."
 
 
 def processing(task: str | None, others: int, *, hard: bool) -> str:

@@ -1,7 +1,7 @@
 """What a token stream reveals about the model that writes it: phase, doubt, loops, silence."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..evidence import Evidence
 from .reading import Reader
@@ -117,8 +117,10 @@ class Listener:
         if gap_s <= allowed_s:
             return ()
         longest = self._gaps.longest_s(self._phase, self._prompt_tokens) if self._gaps else None
-        baseline_s = allowed_s if longest is None else longest
-        return (Evidence("gap_ms", round(gap_s * 1000), round(baseline_s * 1000), "stream"),)
+        if longest is None:  # nobody knows what is usual here: it is held against the defaults
+            return (_measured("gap_ms", gap_s), _measured("patience_ms", allowed_s))
+        longest = max(longest, self._own_longest_s)
+        return (replace(_measured("gap_ms", gap_s), baseline=round(longest * 1000)),)
 
     def _tokens_per_s(self, now: float) -> float | None:
         recent = [(at, tokens) for at, tokens in self._rate if at >= now - _RATE_WINDOW_S]
@@ -133,3 +135,7 @@ class Listener:
         if self._phase is not Phase.READING or self._read is None:
             return ()
         return (Evidence("prompt_tokens_read", self._read[0], self._read[1], "stream"),)
+
+
+def _measured(signal: str, seconds: float) -> Evidence:
+    return Evidence(signal, round(seconds * 1000), source="stream")
