@@ -43,6 +43,12 @@ class Forecast:
     first_token: Estimate | None = None
     end: Estimate | None = None
 
+    def after(self, seconds: float) -> Self:
+        """The same for what began `seconds` later."""
+        before = Estimate(seconds, seconds)
+        first_token, end = self.first_token, self.end
+        return type(self)(first_token and before.then(first_token), end and before.then(end))
+
 
 def forecast(pace: Pace, ask: Ask) -> Forecast:
     """What to expect of `ask` at the place that `pace` was learned of, when it is made."""

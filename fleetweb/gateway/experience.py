@@ -1,7 +1,8 @@
 """What has been seen of each model: how fast it reads and writes, and how long it is silent."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from channels.db import database_sync_to_async
 
@@ -23,6 +24,10 @@ class Outlook:
 
     pace: Pace
     ask: Ask
+
+    def told(self, unread_tokens: int) -> Self:
+        """The same, once exo has said how much of the prompt it has to read."""
+        return replace(self, ask=replace(self.ask, prompt_tokens=unread_tokens, cached_tokens=0))
 
     def forecast(self, progress: Progress) -> Forecast:
         return revise(self.pace, self.ask, progress)

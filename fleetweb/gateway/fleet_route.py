@@ -166,8 +166,10 @@ class FleetRoute:
     async def _load(
         self, route: RouteResult, passage: Passage, view: FleetView, leash: Leash
     ) -> None:
-        passage.outlook = self.experience.outlook(
-            passage.request, passage.model_id, route.cluster or "", ahead=0, needs_loading=True
+        passage.expects(
+            self.experience.outlook(
+                passage.request, passage.model_id, route.cluster or "", ahead=0, needs_loading=True
+            )
         )
         passage.enter(Stage.LOADING)
         began_s = passage.elapsed_s

@@ -96,7 +96,8 @@ class Passage:
     marks: Marks = field(default_factory=Marks)
     listener: Listener = field(default_factory=Listener)
     outlook: Outlook | None = None
-    sent_s: float | None = None  # when the present attempt began, in seconds since it was asked
+    expected_s: float = 0.0  # when the outlook was had, in seconds since it was asked
+    sent_s: float | None = None  # when the present attempt began, likewise
     ended_at: datetime | None = None
     _began: float = field(default_factory=time.monotonic)
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
@@ -130,9 +131,14 @@ class Passage:
         self.outcome = Outcome.RUNNING
         self.marks.admitted = self.elapsed_s
 
+    def expects(self, outlook: Outlook) -> None:
+        """What it may take from now on is known."""
+        self.outlook, self.expected_s = outlook, self.elapsed_s
+
     def sent(self, outlook: Outlook, gaps: Gaps | None) -> None:
         """It goes to a machine now; what it may take and what silences are usual is known."""
-        self.outlook, self.sent_s = outlook, self.elapsed_s
+        self.expects(outlook)
+        self.sent_s = self.expected_s
         self.listener = Listener(
             gaps, prompt_tokens=outlook.ask.prompt_tokens, started_at=time.monotonic()
         )
@@ -149,6 +155,7 @@ class Passage:
             self._arrivals.append(now)
             done, total = chunk.progress.done_tokens, chunk.progress.total_tokens
             self.listener.progress(done, total, now)
+            self.outlook = self.outlook and self.outlook.told(total)
             self.progress(done, total)
         if chunk.id:
             self.command_id = chunk.id
@@ -238,18 +245,18 @@ class Passage:
         """When its first token and its end may be expected, as it stands now."""
         if self.outlook is None:
             return None
-        elapsed_s, marks = self.elapsed_s, self.marks
+        elapsed_s, first_token_s = self.elapsed_s, self.marks.first_token
         is_reading = self.stage is Stage.READING
         return self.outlook.forecast(
             Progress(
-                elapsed_s=elapsed_s,
+                elapsed_s=elapsed_s - self.expected_s,
                 read_tokens=(self.done or 0) if is_reading else 0,
                 total_tokens=(self.total or 0) if is_reading else 0,
-                reading_s=elapsed_s - (self.sent_s or 0.0),
+                reading_s=elapsed_s - self.expected_s if is_reading else 0.0,
                 written_tokens=self.tokens,
-                writing_s=None if marks.first_token is None else elapsed_s - marks.first_token,
+                writing_s=None if first_token_s is None else elapsed_s - first_token_s,
             )
-        )
+        ).after(self.expected_s)
 
     def run(self) -> Run | None:
         """How the answer went, to be learned from; None where it teaches nothing."""
