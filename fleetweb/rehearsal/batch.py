@@ -36,6 +36,10 @@ class Batch:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._last_prompt: str | None = None
 
+    @property
+    def is_stalled(self) -> bool:
+        return self.stalled_until_s > self._stage.clock.elapsed_s
+
     def take(self, job: Job) -> None:
         self.jobs.append(job)
         job.work = self._stage.crew.start(self._serve(job))
@@ -155,7 +159,7 @@ class Batch:
         """Work for a while, held up by a missing machine or a stall; late work catches up."""
         clock = self._stage.clock
         job.due_s += seconds * crowding(self.producing)
-        while not self.flowing.is_set() or self.stalled_until_s > clock.elapsed_s:
+        while not self.flowing.is_set() or self.is_stalled:
             await self.flowing.wait()
             await clock.until(self.stalled_until_s)
             job.due_s = clock.elapsed_s

@@ -119,8 +119,8 @@ class Cluster:
         return None
 
     def busy_node_ids(self) -> frozenset[str]:
-        """Every node of every instance that works."""
-        busy = (e for e in self.engines.values() if e.is_busy)
+        """Every node of every instance that works, and does not stall."""
+        busy = (e for e in self.engines.values() if e.is_busy and not e.batch.is_stalled)
         return frozenset(node_id for engine in busy for node_id in engine.instance.node_ids)
 
     # the topology changes
