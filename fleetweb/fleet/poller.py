@@ -27,6 +27,7 @@ from .memory import Memory, still_expected
 from .once import Once
 from .signals import presence_published
 from .traffic import Traffic
+from .upkeep import keep_up
 
 BEAT_S: Final = 1.0
 SHORTEST_BEAT_S: Final = 0.1  # however much happens at once
@@ -63,6 +64,7 @@ class Poller:
     async def run(self) -> None:
         """Watch until cancelled; then close what was open and let the next one begin."""
         holding = asyncio.create_task(self.lease.keep(self._news.set))
+        keeping_up = asyncio.create_task(keep_up(lambda: self.lease.held))
         try:
             while True:
                 began = _seconds()
@@ -74,7 +76,7 @@ class Poller:
                         await self._news.wait()
                 self._news.clear()
         finally:
-            await _end([holding])
+            await _end([holding, keeping_up])
             await self._stand_down()
 
     def look_now(self) -> None:

@@ -1,19 +1,17 @@
 """What programs ask of the history in an address: read, or refused by its name."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from django.utils import timezone
 
-DEFAULT_RANGE: Final = "24h"
+from fleetweb.core.when import WRITTEN_AS, when
+
+DEFAULT_RANGE: Final = timedelta(hours=24)
 LONGEST: Final = timedelta(days=400)
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
-A_TIME: Final = "15m, 24h, 7d, 90d or the like, or a time such as 2026-11-23T14:30:00Z"
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -34,7 +32,7 @@ class Range:
 def range_of(params: Mapping[str, str], now: datetime) -> Range:
     """From `since` to `until`: the last day, where neither says otherwise. Raises BadParameter."""
     until = time_of(params, "until", now) or now
-    since = time_of(params, "since", now) or until - (_ago(DEFAULT_RANGE) or timedelta())
+    since = time_of(params, "since", now) or until - DEFAULT_RANGE
     if since >= until:
         raise BadParameter("since", "a time before `until`")
     if until - since > LONGEST:
@@ -48,14 +46,9 @@ def time_of(params: Mapping[str, str], name: str, now: datetime) -> datetime | N
     if not written:
         return None
     try:
-        ago = _ago(written)
-        at = _time(written) if ago is None else now - ago
-        # Beyond these lie times that no database keeps.
-        if not 1970 <= at.year <= 9000:
-            raise BadParameter(name, A_TIME)
-    except (ValueError, OverflowError) as error:
-        raise BadParameter(name, A_TIME) from error
-    return at
+        return when(written, now, timezone.get_default_timezone())
+    except ValueError as error:
+        raise BadParameter(name, WRITTEN_AS) from error
 
 
 def number_of(params: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -102,16 +95,3 @@ def yes_or_no(params: Mapping[str, str], name: str) -> bool | None:
     if written in ("false", "0", "no"):
         return False
     raise BadParameter(name, "true or false")
-
-
-def _ago(written: str) -> timedelta | None:
-    found = _AGO.fullmatch(written)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
-
-
-def _time(written: str) -> datetime:
-    # A plus that was not escaped has become a space.
-    at = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", written))
-    return (
-        at if at.tzinfo else timezone.make_aware(at, timezone.get_default_timezone())
-    ).astimezone(UTC)
