@@ -7,6 +7,8 @@ from .web.openapi import openapi
 from .web.views import api, health, keys
 from .web.views.cancel import cancel
 from .web.views.login import SignIn
+from .web.views.replay import replay_page
+from .web.views.requests import request_page, requests_page
 from .web.views.room import room_page
 from .web.views.route import route
 
@@ -16,6 +18,9 @@ urlpatterns = [
     path("", room_page, name="room"),
     path("api/presence", api.presence, name="api-presence"),
     path("api/cluster", api.cluster, name="api-cluster"),
+    path("replay/", replay_page, name="replay"),
+    path("requests/", requests_page, name="requests"),
+    path("requests/<str:request_id>/", request_page, name="request-detail"),
     path("requests/<str:request_id>/cancel/", cancel, name="request-cancel"),
     path("api/route", route, name="api-route"),
     path("api/openapi.json", openapi, name="api-openapi"),

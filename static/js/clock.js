@@ -1,8 +1,11 @@
 // Tells times in the reader's own zone, and lets elapsed times tick without the server's help.
 import { onChange } from "./changes.js";
 
+// A page of the past says which moment it shows: what lasted then is counted up to there.
+const present = () => Date.parse(document.querySelector("[data-at]")?.dataset.at) || Date.now();
+
 function elapsed(since) {
-  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
+  const seconds = Math.max(0, Math.floor((present() - Date.parse(since)) / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
   if (seconds < 120) return `${seconds} s`;
@@ -27,5 +30,5 @@ function refresh() {
   for (const time of document.querySelectorAll("time[data-clock][datetime]")) tell(time, clock(time.dateTime));
 }
 
-onChange(refresh, ["datetime"]);
+onChange(refresh, ["datetime", "data-at"]);
 setInterval(refresh, 1000);

@@ -16,6 +16,7 @@ MINUTES = 10
 _WINDOW = timedelta(minutes=MINUTES)
 # The band moves on in steps, so that a still fleet causes a push every ten seconds, not every one.
 STEP_S = 10
+AXIS = ("10 min ago", "5 min ago", "now")
 # How many changes are told in words before the rest is only counted.
 _TOLD = 6
 
@@ -43,6 +44,7 @@ class RibbonCard:
     start: Moment
     bands: tuple[BandCard, ...]
     looks: tuple[Look, ...]
+    axis: tuple[str, ...] = AXIS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""The hour around a moment: what the scrubber moves over, and where there was trouble in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from fleetweb.core.presence import NEEDS_OWNER, CognitiveState
+from fleetweb.fleet.models import PresenceSpan
+from fleetweb.fleet.past import latest_at
+
+from ..cards.figures import svg
+from ..cards.looks import LOOKS, Look
+from ..cards.moments import Moment, moment
+from .clock import address_of
+
+LENGTH_S: Final = 3600
+MOST_MARKS: Final = 400
+_TROUBLE: Final = [state.value for state in CognitiveState if state in NEEDS_OWNER]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCard:
+    """`x` and `width` are seconds of the hour."""
+
+    state: CognitiveState
+    look: Look
+    x: str
+    width: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class HourCard:
+    """`place` is where the moment lies in it, in seconds."""
+
+    start: Moment
+    end: Moment
+    place: int
+    earlier: str
+    later: str
+    marks: tuple[MarkCard, ...]
+
+
+def hour_of(at: datetime, now: datetime) -> HourCard:
+    """Two queries."""
+    start = at.replace(minute=0, second=0, microsecond=0)
+    length = timedelta(seconds=LENGTH_S)
+    return HourCard(
+        start=moment(start, at),
+        end=moment(start + length, at),
+        place=int((at - start).total_seconds()),
+        earlier=address_of(at - length),
+        later=address_of(at + length) if at + length <= now else "",
+        marks=tuple(_marks(start, start + length, now)),
+    )
+
+
+def _marks(start: datetime, end: datetime, now: datetime) -> Iterator[MarkCard]:
+    inside = PresenceSpan.objects.filter(started_at__gt=start, started_at__lt=end)
+    hurt = inside.filter(state__in=_TROUBLE).order_by("started_at").select_related("node")
+    lasting = latest_at(start).filter(state__in=_TROUBLE).select_related("node")
+    for span in (*lasting, *hurt[:MOST_MARKS]):
+        began_at, ended_at = max(span.started_at, start), min(span.ended_at or now, end)
+        if ended_at > began_at:
+            look = LOOKS[CognitiveState(span.state)]
+            yield MarkCard(
+                state=CognitiveState(span.state),
+                look=look,
+                x=svg((began_at - start).total_seconds()),
+                width=svg(max(2.0, (ended_at - began_at).total_seconds())),
+                told=f"{span.node.name}: {look.word}",
+            )
