@@ -70,7 +70,20 @@ class Histogram:
         return self.merged((self, other))
 
     def add(self, value: float) -> Self:
-        return self.merge(self.of((value,)))
+        """With one more value, at the cost of finding its place: every answer adds several."""
+        if not self.buckets:
+            return self.of((value,))
+        whole = _thousandths(value)
+        index = _index(whole)
+        at = bisect_left(self.buckets, (index, 0))
+        is_known = at < len(self.buckets) and self.buckets[at][0] == index
+        bucket = (index, self.buckets[at][1] + 1 if is_known else 1)
+        return type(self)(
+            (*self.buckets[:at], bucket, *self.buckets[at + is_known :]),
+            self.sum_thousandths + whole,
+            min(self.min_thousandths, whole),
+            max(self.max_thousandths, whole),
+        )
 
     @property
     def count(self) -> int:

@@ -92,6 +92,14 @@ def test_merging_in_any_order_gives_the_same_bytes(parts, rng):
     assert one_by_one.pack() == at_once
 
 
+@given(several)
+def test_adding_one_by_one_gives_the_same_as_all_at_once(values):
+    one_by_one = Histogram()
+    for value in values:
+        one_by_one = one_by_one.add(value)
+    assert one_by_one == Histogram.of(values)
+
+
 @given(histograms, histograms, histograms)
 def test_merging_is_associative_and_commutative(a, b, c):
     assert a.merge(b).merge(c) == a.merge(b.merge(c))
