@@ -4,8 +4,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from .web.openapi import openapi
-from .web.views import api, health, keys
+from .web.views import api, health, history_api, keys
 from .web.views.cancel import cancel
+from .web.views.history import history_page, node_page
 from .web.views.login import SignIn
 from .web.views.replay import replay_page
 from .web.views.requests import request_page, requests_page
@@ -18,7 +19,12 @@ urlpatterns = [
     path("", room_page, name="room"),
     path("api/presence", api.presence, name="api-presence"),
     path("api/cluster", api.cluster, name="api-cluster"),
+    path("api/nodes/<str:name>/latency", history_api.node_latency, name="api-node-latency"),
+    path("api/requests", history_api.requests, name="api-requests"),
+    path("api/requests/<str:request_id>", history_api.request_detail, name="api-request-detail"),
     path("replay/", replay_page, name="replay"),
+    path("history/", history_page, name="history"),
+    path("nodes/<str:name>/", node_page, name="node-detail"),
     path("requests/", requests_page, name="requests"),
     path("requests/<str:request_id>/", request_page, name="request-detail"),
     path("requests/<str:request_id>/cancel/", cancel, name="request-cancel"),

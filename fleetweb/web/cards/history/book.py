@@ -1,0 +1,173 @@
+"""Everything that is known of the time somebody asks for, read at one go and as values.
+
+However long the time is and however much happened in it, the number of queries is the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Sum
+
+from fleetweb.core.buckets import Step, starts
+from fleetweb.core.presence import Span
+from fleetweb.fleet.models import Node
+from fleetweb.fleet.series import MOST_SPANS, Marker, Reading, bands, markers, readings
+from fleetweb.gateway.models import Rollup, RollupSubject
+from fleetweb.gateway.series import Point, Series, Subject, known, latency_series, step_of
+
+from .asking import MOST_PICKED, Asked, By
+from .window import Window
+
+SCOPES: Final = {
+    By.MACHINE: RollupSubject.NODE,
+    By.MODEL: RollupSubject.MODEL,
+    By.PROVIDER: RollupSubject.PROVIDER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of those that stand side by side. `readings` is empty where it is not a machine."""
+
+    name: str
+    series: Series
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        return self.series.points
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a machine answered with one model, for comparing like with like."""
+
+    machine: str
+    model: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """`node` is the machine it is all about, None where it is about several.
+
+    `grid` has the begin of every point in seconds since 1970, and the end of the last. `options`
+    is all there is to pick from, `wrong` what was asked for that is not there. The machines are
+    those whose presence is shown; `spans` is not all there is where `spans_are_all` is False.
+    """
+
+    asked: Asked
+    node: str | None
+    step: Step
+    grid: tuple[int, ...]
+    lines: tuple[Line, ...]
+    options: tuple[str, ...]
+    models: tuple[str, ...]
+    machines: tuple[str, ...]
+    presence: dict[str, tuple[Reading, ...]]
+    spans: tuple[Span, ...]
+    markers: tuple[Marker, ...]
+    served: tuple[Served, ...]
+    wrong: tuple[str, ...]
+
+    @property
+    def window(self) -> Window:
+        return self.asked.window
+
+    @property
+    def spans_are_all(self) -> bool:
+        return len(self.spans) < MOST_SPANS
+
+
+def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
+    """Read it. `node` is the name of the one machine it is to be about."""
+    window = asked.window
+    models = tuple(known(RollupSubject.MODEL))
+    machines = (node,) if node else tuple(Node.objects.values_list("name", flat=True))
+    options = _options(asked.by, machines, models)
+    picked = tuple(name for name in asked.picked if name in options)
+    wrong = [f"There is no {asked.by} “{name}”." for name in asked.picked if name not in options]
+    if asked.model and asked.model not in models:
+        wrong.append(f"No answer of “{asked.model}” is remembered: all models are shown.")
+    model = asked.model if asked.model in models else ""
+    shown = picked or _busiest(asked, options, node)
+    present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
+    step = step_of(window.since, window.until, max(len(shown), len(present)))
+    grid = starts(window.since, window.until, step, now.tzinfo)
+    presence = readings(present, window.since, window.until, step)
+    return Book(
+        asked=asked,
+        node=node,
+        step=step,
+        grid=grid,
+        lines=_lines(asked, shown, model, node, step, presence),
+        options=options,
+        models=models,
+        machines=present,
+        presence=presence,
+        spans=bands(present, window.since, window.until),
+        markers=markers(present, window.since, window.until),
+        served=_served(model, window),
+        wrong=(*asked.wrong, *wrong),
+    )
+
+
+def _options(by: By, machines: tuple[str, ...], models: tuple[str, ...]) -> tuple[str, ...]:
+    if by is By.MACHINE:
+        return machines
+    return models if by is By.MODEL else tuple(known(RollupSubject.PROVIDER))
+
+
+def _busiest(asked: Asked, options: tuple[str, ...], node: str | None) -> tuple[str, ...]:
+    """Those that had most to do, in the order of `options`; all of them where there is room."""
+    if len(options) <= MOST_PICKED and not (node and asked.by is By.MODEL):
+        return options
+    begins_s, ends_s = (int(at.timestamp()) for at in (asked.window.since, asked.window.until))
+    rows = Rollup.objects.between(begins_s - 86_400, ends_s).filter(resolution=86_400)
+    if node and asked.by is By.MODEL:
+        rows = rows.filter(subject__scope=RollupSubject.NODE, subject__name=node)
+        rows, column = rows.exclude(subject__model=""), "subject__model"
+    else:
+        rows = rows.filter(subject__scope=SCOPES[asked.by], subject__model="")
+        column = "subject__name"
+    counted = rows.values(column).annotate(requests=Sum("count")).order_by("-requests", column)
+    most = set(counted.values_list(column, flat=True)[:MOST_PICKED])
+    return tuple(name for name in options if name in most)
+
+
+def _lines(
+    asked: Asked,
+    shown: Sequence[str],
+    model: str,
+    node: str | None,
+    step: Step,
+    presence: dict[str, tuple[Reading, ...]],
+) -> tuple[Line, ...]:
+    subjects = {name: _subject(asked.by, name, model, node) for name in shown}
+    window = asked.window
+    series = latency_series(list(subjects.values()), window.since, window.until, step)
+    is_machine = asked.by is By.MACHINE
+    return tuple(
+        Line(name, series[subject], presence.get(name, ()) if is_machine else ())
+        for name, subject in subjects.items()
+    )
+
+
+def _subject(by: By, name: str, model: str, node: str | None) -> Subject:
+    if node and by is By.MODEL:
+        return Subject(RollupSubject.NODE, node, name)
+    return Subject(SCOPES[by], name, model if by is By.MACHINE else "")
+
+
+def _served(model: str, window: Window) -> tuple[Served, ...]:
+    """What each machine answered with each model."""
+    rows = RollupSubject.objects.filter(scope=RollupSubject.NODE).exclude(model="")
+    pairs = [
+        Subject(RollupSubject.NODE, row.name, row.model)
+        for row in rows
+        if not model or row.model == model
+    ]
+    found = latency_series(pairs, window.since, window.until)
+    return tuple(Served(s.name, s.model, found[s].points) for s in pairs)

@@ -1,0 +1,140 @@
+"""What is measured: how to read it from a point or a reading, and how to say it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from fleetweb.fleet.series import Reading
+from fleetweb.gateway.series import Point
+
+from .. import figures
+from .asking import Percentile
+from .book import Line
+
+Value: TypeAlias = float | None
+
+
+class Kind(StrEnum):
+    """What sort of figure it is; the charts label their axes by it."""
+
+    MS = "ms"
+    RATE = "rate"
+    COUNT = "count"
+    SHARE = "share"
+    GIGABYTES = "gb"
+    DEGREES = "degrees"
+    WATTS = "watts"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure. `of_point` reads it from requests, `of_reading` from what a machine reports."""
+
+    key: str
+    title: str
+    head: str
+    kind: Kind
+    of_point: Callable[[Point], Value] | None = None
+    of_reading: Callable[[Reading], Value] | None = None
+
+    @property
+    def is_machines(self) -> bool:
+        return self.of_reading is not None
+
+    def values(self, line: Line) -> tuple[Value, ...]:
+        """One for every point of the grid; None is what nobody knows."""
+        if self.of_reading is not None:
+            return tuple(map(self.of_reading, line.readings))
+        return tuple(map(self.of_point, line.points)) if self.of_point else ()
+
+    def total(self, line: Line) -> Value:
+        """Over the whole time: of all its requests, or the mean of its samples."""
+        if self.of_point is not None:
+            return self.of_point(line.series.total)
+        known = [
+            (value, reading.samples)
+            for value, reading in zip(self.values(line), line.readings, strict=True)
+            if value is not None
+        ]
+        if not known:
+            return None
+        if self.key == "temperature":
+            return max(value for value, _ in known)
+        return sum(value * weight for value, weight in known) / sum(w for _, w in known)
+
+    def said(self, value: Value) -> str:
+        return _SAID[self.kind](value)
+
+
+def _memory_gb(reading: Reading) -> Value:
+    used = reading.memory_used_bytes
+    return None if used is None else used / 2**30
+
+
+def _gigabytes(value: Value) -> str:
+    return figures.UNKNOWN if value is None else f"{value:,.0f} GB"
+
+
+def _number(value: Value) -> str:
+    return figures.UNKNOWN if value is None else figures.number(value)
+
+
+_SAID: Final[dict[Kind, Callable[[Value], str]]] = {
+    Kind.MS: figures.elapsed,
+    Kind.RATE: _number,
+    Kind.COUNT: _number,
+    Kind.SHARE: figures.share,
+    Kind.GIGABYTES: _gigabytes,
+    Kind.DEGREES: figures.degrees,
+    Kind.WATTS: figures.watts,
+}
+
+LATENCY: Final = {
+    Percentile.P50: Measure(
+        "latency_p50", "Latency", "Latency p50", Kind.MS, of_point=lambda p: p.p50_ms
+    ),
+    Percentile.P95: Measure(
+        "latency_p95", "Latency", "Latency p95", Kind.MS, of_point=lambda p: p.p95_ms
+    ),
+    Percentile.P99: Measure(
+        "latency_p99", "Latency", "Latency p99", Kind.MS, of_point=lambda p: p.p99_ms
+    ),
+}
+TTFT: Final = {
+    Percentile.P50: Measure(
+        "ttft_p50", "Time to first token", "First token p50", Kind.MS, lambda p: p.ttft_p50_ms
+    ),
+    Percentile.P95: Measure(
+        "ttft_p95", "Time to first token", "First token p95", Kind.MS, lambda p: p.ttft_p95_ms
+    ),
+}
+REQUESTS: Final = Measure(
+    "requests", "Requests", "Requests", Kind.COUNT, of_point=lambda p: float(p.count)
+)
+ERRORS: Final = Measure(
+    "errors", "Errors", "Errors", Kind.COUNT, of_point=lambda p: float(p.errors)
+)
+TOKENS: Final = Measure(
+    "tokens_per_s", "Tokens per second", "Tokens/s", Kind.RATE, of_point=lambda p: p.tokens_per_s
+)
+OF_MACHINES: Final = (
+    Measure("intensity", "Intensity", "Intensity", Kind.SHARE, of_reading=lambda r: r.intensity),
+    Measure("gpu", "GPU", "GPU", Kind.SHARE, of_reading=lambda r: r.gpu_usage),
+    Measure("memory", "Memory in use", "Memory", Kind.GIGABYTES, of_reading=_memory_gb),
+    Measure(
+        "temperature",
+        "Temperature, at its hottest",
+        "Hottest",
+        Kind.DEGREES,
+        of_reading=lambda r: r.temperature_max_c,
+    ),
+    Measure("power", "Power", "Power", Kind.WATTS, of_reading=lambda r: r.power_w),
+)
+# In the order of the tables.
+OF_REQUESTS: Final = (REQUESTS, ERRORS, *LATENCY.values(), *TTFT.values(), TOKENS)
+
+
+def columns(lines: Iterable[Line]) -> tuple[Measure, ...]:
+    """All that is told of these lines: machines report figures of their own."""
+    return OF_REQUESTS + (OF_MACHINES if any(line.readings for line in lines) else ())

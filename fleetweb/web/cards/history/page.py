@@ -1,0 +1,191 @@
+"""A page of the history, and the pieces of it that change as time goes on."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .. import figures
+from .asking import Asked, By, Percentile
+from .bands import STRIP, BandsCard, bands
+from .book import Book
+from .charts import ChartCard, LegendCard, charts, drawing, legend
+from .marks import MarkCard, marks
+from .records import records
+from .standing_out import FindingCard, calm, standing_out
+from .tables import TableCard, TotalsCard, tables, totals
+from .times import book_wall, step_words
+from .window import RANGE_WORDS, RANGES, Window
+
+# How often the right edge is asked for, by how far apart points lie.
+_OFTEN_S, _SELDOM_S = 5, 30
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceCard:
+    label: str
+    address: str
+    is_chosen: bool
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PickCard:
+    name: str
+    is_picked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ControlsCard:
+    """Everything that can be chosen. `begin` and `end` are what stands in their boxes."""
+
+    ranges: tuple[ChoiceCard, ...]
+    sides: tuple[ChoiceCard, ...]
+    percentiles: tuple[ChoiceCard, ...]
+    picks: tuple[PickCard, ...]
+    models: tuple[str, ...]
+    model: str
+    by: By
+    percentile: Percentile
+    choice: str
+    begin: str
+    end: str
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCard:
+    node: str | None
+    by: By
+    is_live: bool
+    every_s: int
+    span: str
+    title: str
+    step: str
+    zone: str
+    address: str
+    controls: ControlsCard
+    charts: tuple[ChartCard, ...]
+    drawing: dict[str, Any]
+    bands: BandsCard
+    marks: tuple[MarkCard, ...]
+    totals: TotalsCard
+    tables: tuple[TableCard, ...]
+    findings: tuple[FindingCard, ...]
+    calm: str
+    legend: tuple[LegendCard, ...]
+    wider: str
+    same_time: str
+    strip_height: int
+
+
+def history(book: Book, now: datetime) -> HistoryCard:
+    told = book_wall(book, now)
+    zone = told.zone
+    band_card, chart_cards = bands(book, told, now), charts(book)
+    mark_cards = marks(book.markers, told)
+    is_fine = book.step.seconds <= 300
+    return HistoryCard(
+        node=book.node,
+        by=book.asked.by,
+        is_live=book.window.is_live,
+        every_s=_OFTEN_S if is_fine else _SELDOM_S,
+        span=_span(book, zone),
+        title=_title(book),
+        step=step_words(book.grid, book.step),
+        zone=zone.key,
+        address=book.asked.address(),
+        controls=controls(book),
+        charts=chart_cards,
+        drawing=drawing(book, chart_cards, band_card, mark_cards, told, zone.key),
+        bands=band_card,
+        marks=mark_cards,
+        totals=totals(book),
+        tables=tables(book, band_card, told),
+        findings=standing_out(book, told, now),
+        calm=calm(book),
+        legend=legend(book),
+        wider=_wider(book, now),
+        same_time=replace(book.asked, picked=(), by=By.MACHINE).address(by=""),
+        strip_height=STRIP * len(book.machines),
+    )
+
+
+def as_json(book: Book, now: datetime) -> dict[str, Any]:
+    """Everything that is shown, for programs."""
+    told = book_wall(book, now)
+    return {
+        "from": book.window.since.isoformat(),
+        "to": book.window.until.isoformat(),
+        "step_s": book.step.seconds,
+        "by": book.asked.by.value,
+        "rows": list(records(book, now)),
+        "events": [{"at": mark.iso, "words": mark.words} for mark in marks(book.markers, told)],
+    }
+
+
+def controls(book: Book) -> ControlsCard:
+    asked = book.asked
+    shown = {line.name for line in book.lines}
+    sides = [By.MACHINE, By.MODEL] if book.node else list(By)
+    return ControlsCard(
+        ranges=tuple(
+            ChoiceCard(name, asked.address(range=name), name == asked.window.choice, said)
+            for name, said in RANGE_WORDS.items()
+        ),
+        sides=tuple(_side(asked, by, book.node) for by in sides),
+        percentiles=tuple(
+            ChoiceCard(p.value, asked.address(p=p.value), p is asked.percentile) for p in Percentile
+        ),
+        picks=tuple(PickCard(name, name in shown) for name in book.options),
+        models=book.models,
+        model=asked.model,
+        by=asked.by,
+        percentile=asked.percentile,
+        choice=asked.window.choice or "",
+        begin=asked.begin or _box(asked.window.since),
+        end=asked.end or ("" if asked.window.is_live else _box(asked.window.until)),
+        wrong=book.wrong,
+    )
+
+
+def _side(asked: Asked, by: By, node: str | None) -> ChoiceCard:
+    label = "All of it" if node and by is By.MACHINE else f"By {by.value}"
+    return ChoiceCard(label, asked.address(by=by.value, model=""), by is asked.by)
+
+
+def _wider(book: Book, now: datetime) -> str:
+    """The same with twice the time, around what is shown."""
+    half = (book.window.until - book.window.since) / 2
+    until = min(now, book.window.until + half)
+    window = Window(book.window.since - half, until, None, is_live=until >= now)
+    return replace(book.asked, window=window).address()
+
+
+def _box(at: datetime) -> str:
+    """As a browser's box for a date and a time wants it."""
+    return f"{at:%Y-%m-%dT%H:%M}"
+
+
+def _title(book: Book) -> str:
+    choice = book.window.choice
+    if choice in RANGES:
+        return f"The last {RANGE_WORDS[choice]}"
+    return "A time you chose"
+
+
+def _span(book: Book, zone: ZoneInfo) -> str:
+    begin, end = (at.astimezone(zone) for at in (book.window.since, book.window.until))
+    same = begin.date() == end.date()
+    last = f"{end:%H:%M}" if same else f"{end:%a %Y-%m-%d %H:%M}"
+    shift = (end.utcoffset() or timedelta()) - (begin.utcoffset() or timedelta())
+    told = f"{begin:%a %Y-%m-%d %H:%M} to {last}, {zone.key} time"
+    return f"{told}{_changed(shift)}"
+
+
+def _changed(shift: timedelta) -> str:
+    """That the clocks were changed in between, where they were."""
+    if not shift:
+        return ""
+    hours = figures.number(abs(shift).total_seconds() / 3600)
+    return f"; clocks went {'forward' if shift > timedelta() else 'back'} by {hours} h in between"

@@ -1,0 +1,157 @@
+"""What stands out, in sentences, each with its reason and the way to that time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from fleetweb.core import words
+from fleetweb.core.buckets import at_of
+from fleetweb.core.findings import (
+    Against,
+    Answers,
+    Away,
+    Failing,
+    Felt,
+    Finding,
+    Measured,
+    Reasons,
+    Slot,
+    Slow,
+    Trouble,
+    findings,
+)
+from fleetweb.core.presence import CognitiveState
+from fleetweb.gateway.series import Point
+
+from .. import figures
+from ..looks import LOOKS, Tone
+from .asking import By
+from .bands import shares_by_slot
+from .book import Book, Served
+from .times import Wall
+from .window import Window
+
+_WAS = {
+    CognitiveState.OFFLINE: "offline",
+    CognitiveState.QUIET: "gone quiet",
+    CognitiveState.STUMBLED: "stumbling",
+    CognitiveState.CIRCLING: "going in circles",
+    CognitiveState.SILENT: "silent in the middle of an answer",
+}
+_MEASURED = {
+    Measured.TTFT: "to the first token",
+    Measured.LATENCY: "to answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCard:
+    """`address` is the query of the time it speaks of, with something around it."""
+
+    icon: str
+    tone: Tone
+    sentence: str
+    reason: str
+    address: str
+
+
+def standing_out(book: Book, wall: Wall, now: datetime) -> tuple[FindingCard, ...]:
+    """What stands out, gravest first. About models and providers nothing is concluded."""
+    felt = {name: _felt(book, name, now) for name in book.machines}
+    found = findings([_answers(served, book.window.until) for served in book.served], felt)
+    return tuple(_card(one, book, wall) for one in found)
+
+
+def calm(book: Book) -> str:
+    """What is said where nothing stands out."""
+    if not any(line.series.total.count for line in book.lines):
+        return "Nothing was asked in this time."
+    return "Nothing stands out: nobody was much slower than usual, and nothing kept failing."
+
+
+def _answers(served: Served, until: datetime) -> Answers:
+    ends = [*(int(p.at.timestamp()) for p in served.points[1:]), int(until.timestamp())]
+    slots = (_slot(point, end_s) for point, end_s in zip(served.points, ends, strict=True))
+    return Answers(served.machine, served.model, tuple(slots))
+
+
+def _slot(point: Point, ends_s: int) -> Slot:
+    return Slot(
+        begins_s=int(point.at.timestamp()),
+        ends_s=ends_s,
+        count=point.count,
+        errors=point.errors,
+        ttft_ms=point.ttft_p50_ms,
+        latency_ms=point.p50_ms,
+    )
+
+
+def _felt(book: Book, name: str, now: datetime) -> tuple[Felt, ...]:
+    until_s = min(book.window.until, now).timestamp()
+    found = []
+    for place, shares in enumerate(shares_by_slot(book, name, now)):
+        begins_s, ends_s = book.grid[place], book.grid[place + 1]
+        whole_s = max(0.0, (ends_s if book.spans_are_all else min(ends_s, until_s)) - begins_s)
+        states = {state: share * whole_s for state, share in shares.items()}
+        hottest = book.presence[name][place].temperature_max_c
+        found.append(Felt(begins_s, ends_s, states, hottest))
+    return tuple(found)
+
+
+def _card(found: Finding, book: Book, wall: Wall) -> FindingCard:
+    when = wall.span(found.begins_s, found.ends_s)
+    address = _around(found, book)
+    if isinstance(found, Slow):
+        return FindingCard("hourglass", Tone.HURT, _slow(found, when), _why(found.reasons), address)
+    if isinstance(found, Failing):
+        said = (
+            f"{found.errors:,} of {figures.plural(found.requests, 'request')} to {found.machine} "
+            f"failed from {when}."
+        )
+        return FindingCard("triangle-alert", Tone.HURT, said, _why(found.reasons), address)
+    return _away(found, when, address)
+
+
+def _slow(found: Slow, when: str) -> str:
+    model = words.short_model(found.model)
+    than = "the others" if found.against is Against.OTHERS else "it usually does"
+    return (
+        f"{found.machine} took {found.times:.1f}× as long {_MEASURED[found.measured]} of {model} "
+        f"as {than}, from {when}: {figures.elapsed(found.took_ms)} instead of "
+        f"{figures.elapsed(found.usual_ms)}, in {figures.plural(found.requests, 'request')}."
+    ).replace("to answer of", "to answer with")
+
+
+def _away(found: Away, when: str, address: str) -> FindingCard:
+    look = LOOKS[found.trouble.state]
+    said = f"{found.machine} was {_trouble(found.trouble)}, from {when}."
+    return FindingCard(look.icon, look.tone, said, "", address)
+
+
+def _why(reasons: Reasons) -> str:
+    if not reasons.are_known:
+        return "Nothing it reported says why: it was there and at work, and not hot."
+    parts = list(_parts(reasons))
+    return f"In that time it was {words.listing(parts)}."
+
+
+def _parts(reasons: Reasons) -> Iterator[str]:
+    for trouble in reasons.troubles:
+        yield _trouble(trouble)
+    if reasons.hot_c is not None:
+        others = reasons.others_c
+        beside = f" (the others at most {figures.degrees(others)})" if others is not None else ""
+        yield f"hot, at {figures.degrees(reasons.hot_c)}{beside}"
+
+
+def _trouble(trouble: Trouble) -> str:
+    return f"{_WAS[trouble.state]} for {words.duration(trouble.lasted_s)}"
+
+
+def _around(found: Finding, book: Book) -> str:
+    """The time it speaks of, with as much again around it."""
+    begin, end = at_of(found.begins_s), at_of(found.ends_s)
+    around = max((end - begin) / 2, timedelta(minutes=5))
+    until = min(end + around, book.window.until)
+    window = Window(begin - around, until, None, is_live=False)
+    return replace(book.asked, window=window, by=By.MACHINE).address()

@@ -1,0 +1,71 @@
+"""Points in time as the history writes them: on the owner's wall, true when the clock changes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from fleetweb.core.buckets import Resolution, Step, at_of
+
+from .book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Writes times in the owner's zone, with the zone's letters where an hour comes twice."""
+
+    zone: ZoneInfo
+    step: Step
+    has_days: bool
+
+    def slot(self, begins_s: int) -> str:
+        """A point of the grid: its day where points are days, else its begin."""
+        at = at_of(begins_s).astimezone(self.zone)
+        if self.step.source is Resolution.DAY:
+            return f"{at:%a %Y-%m-%d}"
+        day = f"{at:%a %m-%d} " if self.has_days else ""
+        return f"{day}{at:%H:%M}{self._letters(at)}"
+
+    def span(self, begins_s: float, ends_s: float) -> str:
+        """`14:00 to 15:00`; with the date where it is not one day's."""
+        begin, end = (at_of(int(s)).astimezone(self.zone) for s in (begins_s, ends_s))
+        if self.step.source is Resolution.DAY:
+            return self._days(begin, end)
+        day = f"{begin:%a %m-%d} " if self.has_days else ""
+        last = f"{end:%a %m-%d} " if self.has_days and end.date() != begin.date() else ""
+        letters = self._letters(begin), self._letters(end)
+        return f"{day}{begin:%H:%M}{letters[0]} to {last}{end:%H:%M}{letters[1]}"
+
+    def clock(self, at: datetime) -> str:
+        local = at.astimezone(self.zone)
+        day = f"{local:%a %m-%d} " if self.has_days else ""
+        return f"{day}{local:%H:%M:%S}{self._letters(local)}"
+
+    def _days(self, begin: datetime, end: datetime) -> str:
+        last = end - timedelta(seconds=1)
+        if last.date() <= begin.date():
+            return f"{begin:%a %Y-%m-%d}"
+        return f"{begin:%a %Y-%m-%d} to {last:%a %Y-%m-%d}"
+
+    def _letters(self, at: datetime) -> str:
+        """The zone's name at that moment, where the same time on the wall comes twice."""
+        twice = at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
+        return f" {at.tzname()}" if twice else ""
+
+
+def book_wall(book: Book, now: datetime) -> Wall:
+    """How the times of `book` are written, on the wall that `now` is read from."""
+    zone = now.tzinfo if isinstance(now.tzinfo, ZoneInfo) else ZoneInfo("UTC")
+    first, last = (at_of(s).astimezone(zone) for s in (book.grid[0], book.grid[-1] - 1))
+    return Wall(zone, book.step, has_days=first.date() != last.date())
+
+
+def step_words(grid: tuple[int, ...], step: Step) -> str:
+    """How far apart the points lie: `1 minute`, `5 minutes`, `1 hour`, `1 day`."""
+    if step.source is Resolution.DAY:
+        return "1 day"
+    shortest = min(end - begin for begin, end in pairwise(grid))
+    minutes = shortest // 60
+    if minutes % 60 == 0:
+        return f"{minutes // 60} hour" if minutes == 60 else f"{minutes // 60} hours"
+    return f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,0 +1,73 @@
+"""`/history/` and `/nodes/<name>/`: how it has been, of several side by side or of one machine."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from fleetweb.fleet import live
+from fleetweb.fleet.models import Node
+
+from ..cards.history import asked, book, history
+from ..cards.history.book import Book
+from ..cards.history.machine import machine_facts
+from ..cards.history.page import as_json
+from ..cards.history.records import as_csv, records
+
+# htmx asks for what changes as time goes on, or for everything below the bar.
+PIECES: Final = {"now": "history/_now.html", "tables": "history/_tables.html"}
+
+
+@never_cache
+@require_safe
+def history_page(request: HttpRequest) -> HttpResponse:
+    """`/history/`: machines, models or providers side by side."""
+    return _answer(request)
+
+
+@never_cache
+@require_safe
+def node_page(request: HttpRequest, name: str) -> HttpResponse:
+    """`/nodes/<name>/`: one machine, of which somebody has heard or which is configured."""
+    return _answer(request, get_object_or_404(Node, name=name))
+
+
+def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
+    now = timezone.localtime(timezone=timezone.get_default_timezone())
+    question = asked(request.GET, request.GET.getlist("pick"), now)
+    found = book(question, now, node.name if node else None)
+    wanted = request.GET.get("format", "")
+    if wanted in ("csv", "json"):
+        return _download(found, wanted, now)
+    context = {
+        "card": history(found, now),
+        "machine": machine_facts(node, live.seen(), now) if node else None,
+        "here": request.path,
+    }
+    return render(request, _template(request), context)
+
+
+def _template(request: HttpRequest) -> str:
+    if not request.htmx:  # type: ignore[attr-defined]
+        return "history/page.html"
+    return PIECES.get(request.GET.get("piece", ""), "history/_history.html")
+
+
+def _download(found: Book, wanted: str, now: datetime) -> HttpResponse:
+    if wanted == "csv":
+        body, kind = as_csv(list(records(found, now))).encode(), "text/csv; charset=utf-8"
+    else:
+        body, kind = msgspec.json.encode(as_json(found, now)), "application/json"
+    begin = slugify(f"{found.window.since:%Y-%m-%d %H%M}")
+    name = f"history-{slugify(found.node or found.asked.by.value)}-{begin}.{wanted}"
+    return HttpResponse(
+        body,
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
