@@ -154,21 +154,31 @@ class _Figures:
 def _figures(
     spans: Sequence[PresenceSpan], node_id: int, samples: Sequence[NodeSample], at: datetime
 ) -> _Figures:
-    """Samples from before a machine was last away are of no use."""
-    away = (s.ended_at for s in spans if s.node_id == node_id and s.state == CognitiveState.OFFLINE)
-    back_at = max((end for end in away if end and end <= at), default=None)
+    """Samples from before a machine was last away are of no use; while it is, it has none."""
+    away = [
+        (span.started_at, span.ended_at or at)
+        for span in spans
+        if span.node_id == node_id and span.state == CognitiveState.OFFLINE
+    ]
+    back_at = max((end for _, end in away if end <= at), default=None)
     recent = [sample for sample in samples if back_at is None or sample.at >= back_at]
-    return _Figures(recent[-1] if recent else None, _trail(samples, at))
+    return _Figures(recent[-1] if recent else None, _trail(samples, away, at))
 
 
-def _trail(samples: Sequence[NodeSample], at: datetime) -> tuple[float | None, ...]:
+def _trail(
+    samples: Sequence[NodeSample], away: Sequence[tuple[datetime, datetime]], at: datetime
+) -> tuple[float | None, ...]:
     """A value a second, as the last sample before it had it; None where that is too long ago."""
     known: dict[int, float] = {}
     for sample in samples:
         first = TRAIL_SECONDS - 1 - int((at - sample.at).total_seconds())
         for second in range(first, first + TRAIL_LASTS_S):
             known[second] = sample.intensity
-    return tuple(known.get(second) for second in range(TRAIL_SECONDS))
+    moments = ((s, at - timedelta(seconds=TRAIL_SECONDS - 1 - s)) for s in range(TRAIL_SECONDS))
+    return tuple(
+        None if any(began <= moment < ended for began, ended in away) else known.get(second)
+        for second, moment in moments
+    )
 
 
 def _presence(

@@ -107,6 +107,9 @@ class SearchForm(forms.Form):
             if field.errors:
                 described = f"{field.auto_id}-wrong"
                 field.field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": described}
+                if isinstance(field.field.widget, LocalTime):
+                    # The browser's own box for times throws away what it can't read.
+                    field.field.widget.input_type = "text"
 
     def _offer(self, name: str, values: Iterable[str]) -> None:
         """The names there are, and the one that was asked for even if there is none of it."""
