@@ -44,12 +44,12 @@ def hour(**of: str) -> Rollup:
 
 def everything_kept() -> list[tuple[object, ...]]:
     """All rollups as values, in one order."""
-    rows = Rollup.objects.order_by("subject__scope", "subject__name", "subject__model", "start_s")
     fields = ("subject__scope", "subject__name", "subject__model", *rollups.KEY_FIELDS[1:])
-    return [
+    rows = (
         tuple(bytes(v) if isinstance(v, memoryview) else v for v in row)
-        for row in rows.values_list(*fields, *rollups.SUM_FIELDS)
-    ]
+        for row in Rollup.objects.values_list(*fields, *rollups.SUM_FIELDS)
+    )
+    return sorted(rows, key=lambda row: row[: len(fields)])
 
 
 def test_a_request_counts_for_everything_it_belongs_to_at_every_resolution():
@@ -178,11 +178,11 @@ FIGURES = st.fixed_dictionaries(
         "cached": st.booleans(),
     }
 )
-MINUTES = st.integers(0, 60 * 50)
+MINUTES = st.integers(0, 60 * 30)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=st.lists(st.tuples(MINUTES, FIGURES), min_size=1, max_size=12), chance=st.randoms())
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(st.tuples(MINUTES, FIGURES), min_size=1, max_size=8), chance=st.randoms())
 def test_the_order_and_the_batches_make_no_difference_and_rows_give_the_same(asked, chance):
     with transaction.atomic():
         rows = [request(NOW + timedelta(minutes=minutes), **figures) for minutes, figures in asked]
@@ -195,7 +195,7 @@ def test_the_order_and_the_batches_make_no_difference_and_rows_give_the_same(ask
             ended(row)
         assert everything_kept() == at_once
         Rollup.objects.filter(count__gt=0).update(count=999, latency=b"")
-        list(rollups.rebuild(NOW - timedelta(days=1), NOW + timedelta(days=4)))
+        list(rollups.rebuild(NOW, NOW + timedelta(hours=30)))
         assert everything_kept() == at_once
         transaction.set_rollback(True)
 
