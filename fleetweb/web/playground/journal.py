@@ -28,9 +28,6 @@ UNWRITTEN_AT_MOST: Final = 32_000  # characters; all that was not written is tol
 BLOCKS_A_MESSAGE: Final = 4
 TRIES: Final = 3
 
-# What no text of PostgreSQL's holds, and what is no character at all.
-_NOT_TEXT = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
-
 # Pages do not wait for what is written here, nor this for them.
 _aside = partial(database_sync_to_async, thread_sensitive=False)
 once = Once(logging.getLogger(__name__))
@@ -69,7 +66,7 @@ class Column:
         return self._parts[0]
 
     def feed(self, text: str) -> None:
-        clean = text.translate(_NOT_TEXT)
+        clean = text.replace("\0", "\ufffd")  # which no text of PostgreSQL's may hold
         self._parts.append(clean)
         self.unwritten += len(clean)
         self.blocks.feed(clean)
@@ -98,6 +95,7 @@ class Journal:
         self.thinking, self.says = Column(markdown=False), Column(markdown=True)
         self.is_forgotten = False
         self._moved = asyncio.Event()
+        self._over = asyncio.Event()
         self._written_at = 0.0
 
     def heard(self, chunk: Chunk) -> None:
@@ -106,14 +104,21 @@ class Journal:
         self._moved.set()
 
     async def keep(self) -> None:
-        """Tell and write, until cancelled."""
-        while not self.is_forgotten:
+        """Tell and write, until `finish`. Not to be cancelled: what a thread writes late would
+        stand over how it ended.
+        """
+        while not (self.is_forgotten or self._over.is_set()):
             self._moved.clear()
             began = time.monotonic()
             await self._tell(await self._standing())
             # What takes long to draw is drawn less often.
-            await asyncio.sleep(max(TOLD_EVERY_S, 2 * (time.monotonic() - began)))
+            await _until(self._over, max(TOLD_EVERY_S, 2 * (time.monotonic() - began)))
             await _until(self._moved, TOLD_ANYWAY_S - TOLD_EVERY_S)
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        self._over.set()
+        self._moved.set()
 
     async def conclude(self, standing: Standing) -> None:
         """Write and tell how it ended."""
@@ -141,9 +146,18 @@ class Journal:
                 "pieces": shown,
                 "over": standing.ended_at is not None,
             }
-            await worker.layer().group_send(group_of(self.run_id), message)
+            await self._push(message)
             if self.thinking.is_told and self.says.is_told:
                 return
+
+    async def _push(self, message: dict[str, Any]) -> None:
+        """A layer that breaks down costs its listeners what is told meanwhile, and no answer."""
+        try:
+            await worker.layer().group_send(group_of(self.run_id), message)
+        except Exception as error:  # the layer's own kinds differ from one to the other
+            once.warn("layer", f"An answer of the playground is not told: {error!r}")
+        else:
+            once.well("layer", "Answers of the playground are told again.")
 
     def _is_due(self) -> bool:
         unwritten = self.thinking.unwritten + self.says.unwritten

@@ -46,7 +46,7 @@ def past_card(user: User, search: str, before: str | None, now: datetime) -> Pas
         open_count=Count("turns__answers", filter=IN_HAND, distinct=True),
     )
     columns = ("pk", "title", "updated_at", "turn_count", "open_count")
-    rows = list(counted.values(*columns)[: A_PAGE + 1])
+    rows = list(counted.order_by("-updated_at").values(*columns)[: A_PAGE + 1])
     shown = rows[:A_PAGE]
     return PastCard(
         search=search,

@@ -73,7 +73,7 @@ class Runs:
             trouble = Outcome.FAILED, OUR_MISTAKE
             logger.exception("An answer of the playground failed.")
         finally:
-            keeping.cancel()
+            journal.finish()
             await asyncio.gather(keeping, return_exceptions=True)
             await journal.conclude(_ended(journal.passage, trouble))
             if journal.is_forgotten:
