@@ -8,7 +8,7 @@ from .web.views import api, health, history_api, keys
 from .web.views.cancel import cancel
 from .web.views.history import history_page, node_page
 from .web.views.login import SignIn
-from .web.views.replay import replay_page
+from .web.views.replay import replay_api, replay_page
 from .web.views.requests import request_page, requests_page
 from .web.views.room import room_page
 from .web.views.route import route
@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/requests", history_api.requests, name="api-requests"),
     path("api/requests/<str:request_id>", history_api.request_detail, name="api-request-detail"),
     path("replay/", replay_page, name="replay"),
+    path("api/replay", replay_api, name="api-replay"),
     path("history/", history_page, name="history"),
     path("nodes/<str:name>/", node_page, name="node-detail"),
     path("requests/", requests_page, name="requests"),

@@ -109,12 +109,12 @@ def _turn(span: PresenceSpan) -> Event:
 
 def _of_requests(metrics: Sequence[RequestMetric]) -> Iterator[Event]:
     for metric in metrics:
-        model = words.short_model(metric.model or metric.model_asked)
-        yield Event(metric.asked_at, _ASKED, "", f"A request for {model} came.", metric.pk)
+        asked_for = words.short_model(metric.model_asked)
+        yield Event(metric.asked_at, _ASKED, "", f"A request for {asked_for} came.", metric.pk)
         yield from _failovers(metric)
         if metric.ended_at:
             look = OUTCOMES.get(Outcome(metric.status), _OVER)
-            yield Event(metric.ended_at, look, "", _ended(metric, model), metric.pk)
+            yield Event(metric.ended_at, look, "", _ended(metric), metric.pk)
 
 
 def _failovers(metric: RequestMetric) -> Iterator[Event]:
@@ -129,7 +129,8 @@ def _failovers(metric: RequestMetric) -> Iterator[Event]:
             yield Event(over_at(attempt), _MOVED_ON, "", said, metric.pk)
 
 
-def _ended(metric: RequestMetric, model: str) -> str:
+def _ended(metric: RequestMetric) -> str:
+    model = words.short_model(metric.model or metric.model_asked)
     by = "memory" if metric.cached else metric.node or metric.provider
     if metric.status == Outcome.OK:
         return f"{model} answered{f' from {by}' if by else ''}."

@@ -149,7 +149,7 @@ def _stood_in(metric: RequestMetric) -> str:
     if metric.cached or not metric.provider:
         return ""
     if metric.provider != "exo":
-        return f"{metric.provider} stood in"
+        return f"{metric.provider} stood in for {words.short_model(metric.model_asked)}"
     return f"after {metric.attempts} attempts" if metric.attempts > 1 else ""
 
 

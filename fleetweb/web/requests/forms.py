@@ -30,6 +30,12 @@ class LocalTime(forms.DateTimeInput):
         super().__init__(attrs={"step": "1"}, format=LOCAL_TIME)
 
 
+class Choice(forms.ChoiceField):
+    default_error_messages = {
+        "invalid_choice": "There is no “%(value)s” here. Choose one of the list."
+    }
+
+
 def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
     return [ANY, *((name, name) for name in names)]
 
@@ -39,7 +45,7 @@ class SearchForm(forms.Form):
 
     node = forms.CharField(label="Machine that worked", required=False, max_length=200)
     door = forms.CharField(label="Door that was asked", required=False, max_length=200)
-    provider = forms.ChoiceField(label="Provider", required=False, choices=_choices(PROVIDERS))
+    provider = Choice(label="Provider", required=False, choices=_choices(PROVIDERS))
     model = forms.CharField(
         label="Model",
         required=False,
@@ -47,7 +53,7 @@ class SearchForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "models", "autocomplete": "off"}),
     )
     key = forms.CharField(label="API key", required=False, max_length=100)
-    status = forms.ChoiceField(
+    status = Choice(
         label="How it ended",
         required=False,
         choices=[
@@ -80,12 +86,12 @@ class SearchForm(forms.Form):
             "min_value": "Write a number of seconds, such as 30 or 2.5.",
         },
     )
-    decision = forms.ChoiceField(
+    decision = Choice(
         label="Went there because",
         required=False,
         choices=[ANY, *((str(decision), told) for decision, told in DECISIONS.items())],
     )
-    fallback = forms.ChoiceField(
+    fallback = Choice(
         label="Somebody else stood in",
         required=False,
         choices=[ANY, ("yes", "yes"), ("no", "no")],
@@ -95,21 +101,30 @@ class SearchForm(forms.Form):
         super().__init__(data, auto_id="find-%s")
         self.user = user
         self.models: tuple[str, ...] = _known_models()
-        self._offer("node", Node.objects.values_list("name", flat=True))
-        self._offer("door", Node.objects.values_list("name", flat=True))
+        machines = list(Node.objects.values_list("name", flat=True))
+        self._offer("node", machines)
+        self._offer("door", machines)
         self._keys: dict[str, int] = {}
         if is_owner(user):
             self._keys = dict(ApiKey.objects.values_list("name", "pk"))
             self._offer("key", self._keys)
         else:
             del self.fields["key"]
-        for field in self:
-            if field.errors:
-                described = f"{field.auto_id}-wrong"
-                field.field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": described}
-                if isinstance(field.field.widget, LocalTime):
-                    # The browser's own box for times throws away what it can't read.
-                    field.field.widget.input_type = "text"
+        self._keep_what_was_written()
+
+    def _keep_what_was_written(self) -> None:
+        """Also where it makes no sense: lists and boxes for times would throw it away."""
+        for bound in self:
+            if not bound.errors:
+                continue
+            widget = bound.field.widget
+            described = f"{bound.auto_id}-wrong"
+            widget.attrs |= {"aria-invalid": "true", "aria-describedby": described}
+            if isinstance(widget, LocalTime):
+                widget.input_type = "text"
+            elif isinstance(bound.field, forms.ChoiceField) and isinstance(widget, forms.Select):
+                written = self.data[bound.name]
+                widget.choices = [*widget.choices, (written, written)]
 
     def _offer(self, name: str, values: Iterable[str]) -> None:
         """The names there are, and the one that was asked for even if there is none of it."""

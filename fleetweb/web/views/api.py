@@ -17,7 +17,7 @@ from fleetweb.core.presence import (
     NodePresence,
 )
 from fleetweb.fleet import live
-from fleetweb.fleet.topology import loaded_models, topology
+from fleetweb.fleet.topology import ClusterStatus, loaded_models, topology
 from fleetweb.upstream.http import shown
 
 from ..access.owner import is_owner
@@ -29,7 +29,7 @@ async def presence(request: HttpRequest) -> HttpResponse:
     seen = await live.current() or nobody_yet(timezone.localtime())
     if not is_owner(await request.auser()):
         seen = discreet(seen)
-    return _json(_presence(seen))
+    return _json(presence_body(seen, topology.status_of(seen.nodes)))
 
 
 @require_safe
@@ -38,8 +38,8 @@ async def cluster(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     return _json(await topology.get_cluster_status())
 
 
-def _presence(seen: FleetPresence) -> dict[str, Any]:
-    status = topology.status_of(seen.nodes)
+def presence_body(seen: FleetPresence, status: ClusterStatus) -> dict[str, Any]:
+    """A presence for programs, of now or of a past moment."""
     return {
         "fleet_status": status.status,
         "presence_message": seen.sentence,
