@@ -12,10 +12,13 @@ from fleetweb.core.presence import FleetPresence
 from fleetweb.fleet import live
 
 from .access.owner import is_owner
+from .access.sockets import STRANGER, user_of_scope
 from .audience import audience
 from .broadcast import broadcast, group_of
 
 BEAT_S: Final = 1.0
+# How soon a socket knows that its session has ended: logged out elsewhere, expired, revoked.
+BEATS_TO_A_CHECK: Final = 10
 # 1000 would tell the page never to come back.
 SERVER_STOPS: Final = 4012
 
@@ -68,10 +71,14 @@ class PresenceConsumer(AsyncWebsocketConsumer):
         self.sequence, self.watched_at = presence.sequence, presence.at.isoformat()
 
     async def _beat(self) -> None:
-        """Tells the page every second that the line is alive, and how old what it shows is."""
+        """Tells the page every second that the line is alive, and how old what it shows is; ends
+        when whoever looks has been signed out."""
         number = 0
         while True:
             number += 1
+            if number % BEATS_TO_A_CHECK == 0 and await user_of_scope(self.scope) is None:
+                await self.close(STRANGER)
+                return
             beat = {"beat": number, "at": _now().isoformat(), "watched_at": self.watched_at}
             await self.send(text_data=json.dumps(beat))
             await audience.confirm()

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 from channels.layers import InMemoryChannelLayer, channel_layers
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
+from django.test import AsyncClient
 
 from fleetweb.asgi import application
 from fleetweb.core.presence import CognitiveState, FleetPresence
@@ -88,6 +90,22 @@ async def test_a_stranger_is_refused():
     socket.scope["user"] = AnonymousUser()
     connected, code = await socket.connect()
     assert (connected, code) == (False, 4401)
+
+
+async def test_whoever_signs_out_elsewhere_is_shown_no_more(monkeypatch):
+    monkeypatch.setattr(consumers, "BEAT_S", 0.01)
+    client = AsyncClient()
+    await client.aforce_login(await User.objects.acreate(username="ada"))
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    headers = {"host": "localhost", "origin": "http://localhost", "cookie": cookie}
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    socket = WebsocketCommunicator(application, "/ws/presence/", sent)
+    assert await socket.connect() == (True, None)
+    await client.alogout()
+    while (message := await socket.receive_output(10))["type"] != "websocket.close":
+        assert message["type"] == "websocket.send"
+    assert message["code"] == 4401
+    await socket.disconnect()
 
 
 async def test_the_whole_room_comes_first(desk):
