@@ -30,6 +30,15 @@ def test_too_many_wrong_tokens_in_addresses_lock_an_address_out(client):
     assert "Wait 6 minutes" in response.content.decode()
 
 
+@pytest.mark.parametrize("destination", ["image", "iframe", "empty"])
+def test_a_page_that_embeds_addresses_with_wrong_tokens_locks_nobody_out(client, destination):
+    embedded = {"Sec-Fetch-Dest": destination}
+    answers = {client.get(f"/?token=guess-{n}", headers=embedded).status_code for n in range(LIMIT)}
+    assert answers == {302}
+    opened = client.get(f"/?token={TOKEN}", headers={"Sec-Fetch-Dest": "document"})
+    assert (opened.status_code, opened["Location"]) == (302, "/")
+
+
 def test_too_many_wrong_tokens_on_the_login_page_lock_an_address_out(client):
     for n in range(LIMIT):
         response = client.post("/login/", {"token": f"guess-{n}"})

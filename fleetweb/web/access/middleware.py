@@ -29,7 +29,7 @@ class AccessMiddleware(MiddlewareMixin):
         bearer = bearer_token_of(request)
         if bearer is not None:
             return _admit_program(request, bearer)
-        if request.method in SAFE_METHODS and TOKEN in request.GET:
+        if request.method in SAFE_METHODS and TOKEN in request.GET and not _is_embedded(request):
             return _sign_in(request)
         if request.user.is_authenticated and not is_key(request.user):
             _remember(request, request.user)
@@ -53,6 +53,11 @@ def _admit_program(request: HttpRequest, token: str) -> HttpResponse | None:
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
     _remember(request, user)
     return None
+
+
+def _is_embedded(request: HttpRequest) -> bool:
+    """Whether a page asks, not a person: one with pictures of wrong tokens would lock them out."""
+    return request.headers.get("Sec-Fetch-Dest", "document") != "document"
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
