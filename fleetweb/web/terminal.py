@@ -69,4 +69,6 @@ def _machines(machines: Sequence[Machine], inner: int) -> Iterator[str]:
 
 
 def _cut(text: str, width: int) -> str:
+    """At most `width` characters, none of which a terminal would obey: others wrote some."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= width else f"{text[: width - 1]}…"
