@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from fleetweb.gateway.models import ApiKey
@@ -87,3 +88,10 @@ def test_revoke_shuts_a_key_and_says_when_it_was_shut_already():
     assert "opens nothing any more" in typed("revoke", "laptop")[0]
     assert ApiKey.objects.find(secret) is None
     assert "was revoked before, on" in typed("revoke", "laptop")[0]
+
+
+def test_before_the_database_is_prepared_it_says_how_to_prepare_it():
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {ApiKey._meta.db_table} RENAME TO elsewhere")
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
+        typed("list")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from fleetweb.gateway.models import ApiKey
@@ -38,7 +39,13 @@ class Command(BaseCommand):
             "list": self._list,
             "revoke": self._revoke,
         }
-        actions[action](**options)
+        try:
+            actions[action](**options)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The keys can't be reached: {error}. Where the database is new,"
+                " `python manage.py migrate` prepares it."
+            ) from error
 
     def _create(
         self,
