@@ -191,6 +191,8 @@ def named(name: str, sentence: str) -> str:
 def cluster_trouble(problem: str | None, door: str | None, since: datetime, now: datetime) -> str:
     """What is wrong with a whole cluster that can't be seen."""
     what = problem or f"exo at {door} does not answer"
+    if what.endswith("?"):
+        return f"{what} Since {clock(since, now)}."
     return f"{what.rstrip('.')}, since {clock(since, now)}."
 
 

@@ -164,6 +164,9 @@ def test_what_is_wrong_with_a_cluster_has_its_beginning():
     assert words.cluster_trouble(None, "http://king:52415", at(-60), NOW) == (
         "exo at http://king:52415 does not answer, since 14:31:07."
     )
+    assert words.cluster_trouble("exo refused; is it running?", None, at(-60), NOW) == (
+        "exo refused; is it running? Since 14:31:07."
+    )
 
 
 def test_an_election_says_what_it_has_cost():
