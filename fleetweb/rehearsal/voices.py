@@ -55,12 +55,12 @@ def _plain(rng: random.Random) -> str:
 
 
 def _contradicts(rng: random.Random) -> str:
-    doubts = rng.sample(_DOUBTS, 6)
-    return " ".join(f"{claim} {doubt}" for claim, doubt in zip(_CLAIMS, doubts, strict=True))
+    doubts, thoughts = rng.sample(_CONTRADICTIONS, 3), rng.sample(_THOUGHTS, 4)
+    return " ".join(["First I look at what is asked.", *doubts, *thoughts])
 
 
 def _recurses(rng: random.Random) -> str:
-    return " ".join(["Let me think about how to order this.", *rng.sample(_RETURNS, 6)])
+    return " ".join(["Let me think about how to order this.", *rng.sample(_RETURNS, 3)])
 
 
 def _circles(rng: random.Random) -> str:
@@ -97,29 +97,35 @@ _THOUGHTS = (
     "I should say what it costs and how long it takes.",
     "Three steps are enough; more would not be remembered.",
 )
-_CLAIMS = (
-    "The bed should face south.",
-    "So the beans go in first.",
-    "Then the total is 42 square metres.",
-    "The wall keeps the frost away.",
-    "That means watering every day.",
-    "So two beds are enough.",
-)
-_DOUBTS = (
-    "Wait, that contradicts what I said before: the wall stands in the south.",
-    "But that can't be right, the two statements cannot both be true.",
-    "Hmm, no. That is inconsistent with the earlier assumption.",
-    "Actually, that's wrong: it is the opposite of what was given.",
-    "However, this conflicts with the first condition.",
-    "Wait, no. If that were so, the earlier result would be false.",
+_CONTRADICTIONS = (
+    "Three beds of 4 square metres each make 12 square metres, and I have put 12 into the plan. "
+    "The paths come next. The letter says that there are five beds and that each has 3 square "
+    "metres. Wait, that can't be right: I said three beds of 4 above, and the letter has five of "
+    "3. Both can't be true at the same time, so my plan contradicts what I was told. One of these "
+    "numbers has to be wrong.",
+    "The wall stands in the south, so the bed along it lies in shade all day. Then the beans go "
+    "there. But the beans need six hours of sun, that was given. Wait, this contradicts itself: a "
+    "bed cannot lie in shade all day and have six hours of sun. Either the wall is not in the "
+    "south or the beans do not go there; both cannot hold.",
+    "Water is there twice a week, and that makes 20 litres for each bed. So 60 litres in all. But "
+    "earlier I wrote that the barrel holds 40 litres and is never empty. That is impossible: 60 "
+    "litres cannot come out of 40. Hmm, these two statements contradict each other, and I have "
+    "used both of them.",
+    "The first frost comes in October, so the squash has until October. I have it ripe in "
+    "November. Wait, that can't be: in November it would be frozen, and I said that it is "
+    "harvested unharmed. So what I assumed and what I concluded contradict each other. Something "
+    "that I took as given must be false.",
 )
 _RETURNS = (
-    "Wait, let me reconsider the order from the beginning.",
-    "Let me go back a step and re-think this.",
-    "Hmm, let me double-check that before I go on.",
-    "Alternatively, let me try another approach.",
-    "Let me re-examine the assumption behind that.",
-    "Going back to the start once more, let me think again.",
+    "17 times 24 is 408. Let me check that again: 20 times 17 is 340, 4 times 17 is 68, so 408. "
+    "Same. Let me redo it once more from the start: 24 times 17, 408. Yes, as before.",
+    "So the soil goes first and the fence after it. Let me go over that again from the beginning: "
+    "soil, then fence. Yes. Going back once more to be sure: soil first, fence second. The same "
+    "again.",
+    "The total is 503 litres. Let me recount: 408 and 95, that is 503. Right. And once again the "
+    "other way, 95 and 408: 503. As I had it.",
+    "North is the wall, south is the gate. Let me re-check that: the wall is north, the gate is "
+    "south. Yes. Let me go back to it one more time: wall north, gate south. It stays so.",
 )
 _LOOPS = (
     "The answer depends on the soil, and the soil depends on the water, and the water depends on"
