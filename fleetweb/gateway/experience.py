@@ -8,7 +8,7 @@ from channels.db import database_sync_to_async
 
 from fleetweb.core.chat import ChatRequest, estimate_prompt_tokens
 from fleetweb.core.forecast import Forecast
-from fleetweb.core.listening.silence import Gaps
+from fleetweb.core.listening.silence import Gap, Gaps, Phase
 from fleetweb.core.pace import Ask, Pace, Run
 from fleetweb.core.progress import Progress, revise
 from fleetweb.core.streams import Outcome
@@ -68,17 +68,28 @@ class Experience:
 
     async def recall(self) -> None:
         """Learn from what earlier processes answered."""
-        for model_id, cluster, run in await database_sync_to_async(_runs)():
-            self.learn_run(model_id, cluster, run)
+        for row in await database_sync_to_async(_rows)():
+            if run := _run(row):
+                self.learn_run(row.model, row.cluster, run)
+            self.learn_gaps(row.model, _longest_gap(row))
             await asyncio.sleep(0)  # a few hundred at once would hold up everybody's tokens
 
 
-def _runs() -> list[tuple[str, str, Run]]:
+def _rows() -> list[RequestMetric]:
+    """The latest that fleetweb saw answered by the fleet, oldest first."""
     rows = RequestMetric.objects.filter(
         status=Outcome.OK.value, provider="exo", cached=False, ttft_ms__isnull=False
     )[:RECALLED_ROWS]
-    runs = [(row.model, row.cluster, _run(row)) for row in reversed(rows)]
-    return [(model, cluster, run) for model, cluster, run in runs if run is not None]
+    return list(reversed(rows))
+
+
+def _longest_gap(row: RequestMetric) -> Gaps:
+    """Of the history only the longest is known, and not whether the model thought or answered."""
+    if row.longest_gap_ms is None:
+        return Gaps()
+    seconds = row.longest_gap_ms / 1000
+    written = (Phase.THINKING, Phase.ANSWERING)
+    return Gaps.of(Gap(phase, seconds, row.prompt_tokens) for phase in written)
 
 
 def _run(row: RequestMetric) -> Run | None:

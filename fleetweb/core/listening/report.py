@@ -61,7 +61,7 @@ _ABOUT = {
     "contradiction": ("contradiction_",),
     "recursive": ("revisit",),
     "circling": ("cycle_",),
-    "silent": ("gap_",),
+    "silent": ("gap_", "patience_"),
 }
 
 
