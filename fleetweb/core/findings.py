@@ -21,6 +21,8 @@ FAILING: Final = 0.2
 # Macs slow themselves down from about here; the others must be clearly cooler.
 HOT_C: Final = 85.0
 HOTTER_C: Final = 8.0
+# Being away for less is no news by itself.
+SHORTEST_S: Final = 30.0
 MOST: Final = 3
 
 
@@ -106,9 +108,13 @@ class Slow:
         return self.took_ms / self.usual_ms
 
     @property
-    def lost_ms(self) -> float:
-        """How long people waited more than usual, in all: what makes it worth saying first."""
-        return (self.took_ms - self.usual_ms) * self.requests
+    def weight(self) -> float:
+        """How long people waited more than usual, in all: what makes it worth saying first.
+
+        What others did at the same time says more than what was at another.
+        """
+        lost_ms = (self.took_ms - self.usual_ms) * self.requests
+        return lost_ms * (2 if self.against is Against.OTHERS else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +151,10 @@ def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> 
     """
     slow = [_explained(found, felt) for found in _slowest(answers) if found.machine in felt]
     failing = [_explained_failure(f, felt) for f in _failing(answers) if f.machine in felt]
-    told = {found.machine for found in (*slow, *failing) if found.reasons.troubles}
+    explained: tuple[Slow | Failing, ...] = (*slow, *failing)
+    told = {found.machine for found in explained if found.reasons.troubles}
     away = [found for found in _away(felt) if found.machine not in told]
-    return (*slow, *failing, *away)[:MOST]
+    return (*explained, *away)[:MOST]
 
 
 # --- slow ---------------------------------------------------------------------------------------
@@ -159,9 +166,9 @@ def _slowest(answers: Sequence[Answers]) -> list[Slow]:
     for own in answers:
         for found in _slow_runs(own, answers):
             known = worst.get(found.machine)
-            if known is None or found.lost_ms > known.lost_ms:
+            if known is None or found.weight > known.weight:
                 worst[found.machine] = found
-    return sorted(worst.values(), key=lambda found: -found.lost_ms)
+    return sorted(worst.values(), key=lambda found: -found.weight)
 
 
 def _slow_runs(own: Answers, answers: Sequence[Answers]) -> Iterator[Slow]:
@@ -180,12 +187,14 @@ _VALUES: Final[dict[Measured, Value]] = {
 
 
 def _beside_others(own: Answers, others: Sequence[Answers], value: Value) -> list[Pair]:
-    """Each point with what the others took then, where they answered enough to compare."""
+    """Each point with what the others took then; 0 where they answered too little to compare."""
     pairs = []
     for place, slot in enumerate(own.slots):
+        if value(slot) is None:
+            continue
         same_time = [a.slots[place] for a in others if value(a.slots[place]) is not None]
-        if sum(s.count for s in same_time) >= FEWEST and value(slot) is not None:
-            pairs.append((slot, _weighted(same_time, value)))
+        is_enough = sum(s.count for s in same_time) >= FEWEST
+        pairs.append((slot, _weighted(same_time, value) if is_enough else 0.0))
     return pairs
 
 
@@ -327,9 +336,11 @@ def _away(felt: Mapping[str, Sequence[Felt]]) -> list[Away]:
         lasted: dict[CognitiveState, list[tuple[Felt, float]]] = {}
         for moment in moments:
             for state, seconds in moment.states.items():
-                if state in NEEDS_OWNER and seconds >= 1:
+                if state in NEEDS_OWNER:
                     lasted.setdefault(state, []).append((moment, seconds))
         for state, parts in lasted.items():
+            if sum(seconds for _, seconds in parts) < SHORTEST_S:
+                continue
             trouble = Trouble(state, sum(seconds for _, seconds in parts))
             found.append(Away(machine, parts[0][0].begins_s, parts[-1][0].ends_s, trouble))
     longest: dict[str, Away] = {}

@@ -5,6 +5,7 @@ import { look } from "./chart-zoom.js";
 import { keepUp } from "./chart-live.js";
 
 const AXIS = 56;
+const X_AXIS = 36;
 const MARGIN = 12;
 const HEIGHT = 176;
 const SYNC = uPlot.sync("history");
@@ -48,7 +49,7 @@ function axes(kind) {
   const grid = { stroke: colour("var(--hair)"), width: 1 };
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   return [
-    { stroke, font, grid: { show: false }, ticks: { stroke: grid.stroke, size: 4 }, space: 64, values: hours },
+    { stroke, font, grid: { show: false }, ticks: { stroke: grid.stroke, size: 4 }, space: 64, size: X_AXIS, values: hours },
     { stroke, font, grid, ticks: { show: false }, size: AXIS, space: 36, values: (u, splits) => splits.map((v) => axisText(kind, v)) },
   ];
 }
@@ -100,7 +101,8 @@ function read(u) {
   outputs(chart.key).forEach((output, i) => {
     output.textContent = here ? told(chart.kind, chart.lines[i].values[idx]) : chart.lines[i].total;
   });
-  figure.querySelector("[data-when]").textContent = here ? when(idx) : "";
+  const reading = document.getElementById("reading");
+  reading.textContent = here ? when(idx) : reading.dataset.rest;
 }
 
 function outputs(key) {

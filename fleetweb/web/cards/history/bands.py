@@ -1,6 +1,6 @@
 """What every machine did, as a band under the charts and in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,11 +17,13 @@ HEIGHT: Final = 12.0
 # How far below each other the bands lie where they are drawn together, without names.
 STRIP: Final = 16
 # Bands are drawn from the spans themselves while they can be told apart on a screen.
-MOST_DRAWN: Final = 1200
+MOST_DRAWN: Final = 800
 # Trouble is worth a mark however short it was, and must be seen: never lower than this.
 LOWEST: Final = 4.0
 
 Shares = dict[CognitiveState, float]
+# By machine, for every point of the grid.
+Did = Mapping[str, Sequence[Shares]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class BandsCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Did:
+class Piece:
     """One machine in one state from `begins_s` to `ends_s`, for `share` of that time."""
 
     state: CognitiveState
@@ -69,16 +71,16 @@ class Did:
         return (self.ends_s - self.begins_s) * self.share
 
 
-def bands(book: Book, wall: Wall, now: datetime) -> BandsCard:
+def bands(book: Book, did: Did, wall: Wall, now: datetime) -> BandsCard:
     since_s = book.window.since.timestamp()
     until_s = min(book.window.until, now).timestamp()
-    rows = {name: _row(book, name, since_s, until_s) for name in book.machines}
-    seen = {did.state for row in rows.values() for did in row}
+    rows = {name: _row(book, name, did[name], since_s, until_s) for name in book.machines}
+    seen = {piece.state for row in rows.values() for piece in row}
     drawn = tuple(
         BandCard(
             name,
-            tuple(_cell(did, since_s, wall) for did in _merged(row)),
-            _said(row),
+            tuple(_cell(piece, since_s, wall) for piece in _merged(row)),
+            _said(_lasted(did[name], book.grid)),
             offset=STRIP * place,
         )
         for place, (name, row) in enumerate(rows.items())
@@ -87,22 +89,23 @@ def bands(book: Book, wall: Wall, now: datetime) -> BandsCard:
         width=svg(book.window.until.timestamp() - since_s),
         bands=drawn,
         looks=tuple(LOOKS[state] for state in CognitiveState if state in seen),
-        did=tuple(told_by_slot(shares_by_slot(book, name, now)) for name in book.machines),
+        did=tuple(tuple(map(told, did[name])) for name in book.machines),
     )
 
 
-def shares_by_slot(book: Book, name: str, now: datetime) -> tuple[Shares, ...]:
-    """For how much of each point's time a machine was in which state. Empty where nobody knows."""
+def what_they_did(book: Book, now: datetime) -> Did:
+    """For how much of each point's time each machine was in which state."""
+    return {name: _shares_of(book, name, now) for name in book.machines}
+
+
+def _shares_of(book: Book, name: str, now: datetime) -> tuple[Shares, ...]:
+    """Empty where nobody knows."""
     spans = [span for span in book.spans if span.node == name]
     if not book.spans_are_all:
         sampled = [reading.states for reading in book.presence[name]]
         away = _shares([s for s in spans if s.state is CognitiveState.OFFLINE], book.grid, now)
         return tuple(states or gone for states, gone in zip(sampled, away, strict=True))
     return tuple(_shares(spans, book.grid, now))
-
-
-def told_by_slot(slots: Sequence[Shares]) -> tuple[str, ...]:
-    return tuple(told(shares) for shares in slots)
 
 
 def told(shares: Shares) -> str:
@@ -118,34 +121,37 @@ def _percent(part: float) -> str:
     return "under 1 %" if part < 0.01 else f"{100 * part:.0f} %"
 
 
-def _row(book: Book, name: str, since_s: float, until_s: float) -> list[Did]:
+def _row(
+    book: Book, name: str, slots: Sequence[Shares], since_s: float, until_s: float
+) -> list[Piece]:
     spans = [span for span in book.spans if span.node == name]
     if book.spans_are_all and len(book.spans) <= MOST_DRAWN:
         row = [
-            Did(
+            Piece(
                 span.state,
                 max(since_s, span.started_at.timestamp()),
                 min(until_s, span.ended_at.timestamp() if span.ended_at else until_s),
             )
             for span in spans
         ]
-        return [did for did in row if did.ends_s > did.begins_s]
-    return list(_sampled(book, name, since_s, until_s))
+        return [piece for piece in row if piece.ends_s > piece.begins_s]
+    return list(_by_slot(book, slots, since_s, until_s))
 
 
-def _sampled(book: Book, name: str, since_s: float, until_s: float) -> Iterable[Did]:
+def _by_slot(
+    book: Book, slots: Sequence[Shares], since_s: float, until_s: float
+) -> Iterator[Piece]:
     """What it did most at each point, and every trouble it had there."""
-    now = book.window.until
-    for place, shares in enumerate(shares_by_slot(book, name, now)):
+    for place, shares in enumerate(slots):
         begins_s = max(since_s, book.grid[place])
         ends_s = min(until_s, book.grid[place + 1])
         if not shares or ends_s <= begins_s:
             continue
         most = max(shares, key=lambda state: shares[state])
-        yield Did(most, begins_s, ends_s, shares[most])
+        yield Piece(most, begins_s, ends_s, shares[most])
         for state, share in shares.items():
             if state in NEEDS_OWNER and state is not most and share > 0:
-                yield Did(state, begins_s, ends_s, share)
+                yield Piece(state, begins_s, ends_s, share)
 
 
 def _shares(spans: Iterable[Span], grid: Sequence[int], now: datetime) -> list[Shares]:
@@ -170,41 +176,52 @@ def _shares(spans: Iterable[Span], grid: Sequence[int], now: datetime) -> list[S
     return found
 
 
-def _merged(row: Iterable[Did]) -> list[Did]:
+def _merged(row: Iterable[Piece]) -> list[Piece]:
     """Neighbours that look alike as one."""
-    merged: list[Did] = []
-    for did in row:
+    merged: list[Piece] = []
+    for piece in row:
         last = merged[-1] if merged else None
-        if last and (last.state, last.share, last.ends_s) == (did.state, did.share, did.begins_s):
-            merged[-1] = Did(did.state, last.begins_s, did.ends_s, did.share)
+        if last and (last.state, last.share, last.ends_s) == (
+            piece.state,
+            piece.share,
+            piece.begins_s,
+        ):
+            merged[-1] = Piece(piece.state, last.begins_s, piece.ends_s, piece.share)
         else:
-            merged.append(did)
+            merged.append(piece)
     return merged
 
 
-def _cell(did: Did, since_s: float, wall: Wall) -> CellCard:
-    look = LOOKS[did.state]
-    is_part = did.share < 0.995 and did.state in NEEDS_OWNER
-    height = max(LOWEST, HEIGHT * did.share) if is_part else HEIGHT
-    lasted = f"for {words.duration(did.lasted_s)}"
+def _cell(piece: Piece, since_s: float, wall: Wall) -> CellCard:
+    look = LOOKS[piece.state]
+    is_part = piece.share < 0.995 and piece.state in NEEDS_OWNER
+    height = max(LOWEST, HEIGHT * piece.share) if is_part else HEIGHT
+    lasted = f"for {words.duration(piece.lasted_s)}"
     return CellCard(
-        state=did.state,
+        state=piece.state,
         tone=look.tone.value,
-        x=svg(did.begins_s - since_s),
-        width=svg(did.ends_s - did.begins_s),
+        x=svg(piece.begins_s - since_s),
+        width=svg(piece.ends_s - piece.begins_s),
         y=svg(HEIGHT - height),
         height=svg(height),
-        told=f"{look.word} {lasted}, {wall.span(did.begins_s, did.ends_s)}",
+        told=f"{look.word} {lasted}, {wall.span(piece.begins_s, piece.ends_s)}",
     )
 
 
-def _said(row: Sequence[Did]) -> str:
+def _said(lasted: Mapping[CognitiveState, float]) -> str:
     """The whole band in a sentence: how long it was in which state."""
-    if not row:
+    if not lasted:
         return "Nothing is known of this time."
-    lasted: dict[CognitiveState, float] = {}
-    for did in row:
-        lasted[did.state] = lasted.get(did.state, 0.0) + did.lasted_s
     ranked = sorted(lasted.items(), key=lambda item: -item[1])
     told = [f"{LOOKS[state].word.lower()} {words.duration(s)}" for state, s in ranked]
     return f"{', '.join(told)}.".capitalize()
+
+
+def _lasted(slots: Sequence[Shares], grid: Sequence[int]) -> dict[CognitiveState, float]:
+    """How long it was in each state, in all."""
+    lasted: dict[CognitiveState, float] = {}
+    for place, shares in enumerate(slots):
+        for state, share in shares.items():
+            seconds = share * (grid[place + 1] - grid[place])
+            lasted[state] = lasted.get(state, 0.0) + seconds
+    return lasted

@@ -5,12 +5,12 @@ However long the time is and however much happened in it, the number of queries 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db.models import Sum
 
-from fleetweb.core.buckets import Step, starts
+from fleetweb.core.buckets import STEPS, Step, starts
 from fleetweb.core.presence import Span
 from fleetweb.fleet.models import Node
 from fleetweb.fleet.series import MOST_SPANS, Marker, Reading, bands, markers, readings
@@ -20,6 +20,7 @@ from fleetweb.gateway.series import Point, Series, Subject, known, latency_serie
 from .asking import MOST_PICKED, Asked, By
 from .window import Window
 
+POINTS: Final = 300
 SCOPES: Final = {
     By.MACHINE: RollupSubject.NODE,
     By.MODEL: RollupSubject.MODEL,
@@ -70,11 +71,17 @@ class Book:
     spans: tuple[Span, ...]
     markers: tuple[Marker, ...]
     served: tuple[Served, ...]
+    never_seen: frozenset[str]
     wrong: tuple[str, ...]
 
     @property
     def window(self) -> Window:
         return self.asked.window
+
+    @property
+    def shows_percentiles(self) -> bool:
+        """Whether its lines are the percentiles of one machine, not several of one percentile."""
+        return self.node is not None and self.asked.by is By.MACHINE
 
     @property
     def spans_are_all(self) -> bool:
@@ -85,7 +92,8 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
     """Read it. `node` is the name of the one machine it is to be about."""
     window = asked.window
     models = tuple(known(RollupSubject.MODEL))
-    machines = (node,) if node else tuple(Node.objects.values_list("name", flat=True))
+    seen_at = dict(Node.objects.values_list("name", "first_seen_at"))
+    machines = (node,) if node else tuple(seen_at)
     options = _options(asked.by, machines, models)
     picked = tuple(name for name in asked.picked if name in options)
     wrong = [f"There is no {asked.by} “{name}”." for name in asked.picked if name not in options]
@@ -94,8 +102,8 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
     model = asked.model if asked.model in models else ""
     shown = picked or _busiest(asked, options, node)
     present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
-    step = step_of(window.since, window.until, max(len(shown), len(present)))
-    grid = starts(window.since, window.until, step, now.tzinfo)
+    step = _step(window, max(len(shown), len(present)))
+    grid = starts(window.since, window.until, step, now.tzinfo or UTC)
     presence = readings(present, window.since, window.until, step)
     return Book(
         asked=asked,
@@ -110,8 +118,17 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
         spans=bands(present, window.since, window.until),
         markers=markers(present, window.since, window.until),
         served=_served(model, window),
+        never_seen=frozenset(name for name in present if seen_at.get(name) is None),
         wrong=(*asked.wrong, *wrong),
     )
+
+
+def _step(window: Window, lines: int) -> Step:
+    """The finest that can be read fast and whose points can be told apart on a screen."""
+    readable = step_of(window.since, window.until, lines)
+    whole_s = (window.until - window.since).total_seconds()
+    apart = (s for s in STEPS if s.seconds >= readable.seconds and whole_s <= s.seconds * POINTS)
+    return next(apart, STEPS[-1])
 
 
 def _options(by: By, machines: tuple[str, ...], models: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,5 +186,6 @@ def _served(model: str, window: Window) -> tuple[Served, ...]:
         for row in rows
         if not model or row.model == model
     ]
-    found = latency_series(pairs, window.since, window.until)
+    step = _step(window, len(pairs))
+    found = latency_series(pairs, window.since, window.until, step)
     return tuple(Served(s.name, s.model, found[s].points) for s in pairs)

@@ -37,13 +37,6 @@ class LineCard:
 
 
 @dataclass(frozen=True, slots=True)
-class LegendCard:
-    label: str
-    hue: int
-    dash: str
-
-
-@dataclass(frozen=True, slots=True)
 class ChartCard:
     """`note` says what the figure is of, where that is not plain."""
 
@@ -66,16 +59,6 @@ def charts(book: Book) -> tuple[ChartCard, ...]:
     return tuple(found)
 
 
-def legend(book: Book) -> tuple[LegendCard, ...]:
-    """Who is who in every chart; of one machine the charts say it themselves."""
-    if book.node and book.asked.by is By.MACHINE:
-        return ()
-    return tuple(
-        LegendCard(line.name, place % len(DASHES) + 1, DASHES[place % len(DASHES)])
-        for place, line in enumerate(book.lines)
-    )
-
-
 _NOTES: Final = {
     "temperature": "the highest it was",
     "requests": "asked in that time",
@@ -85,7 +68,7 @@ _NOTES: Final = {
 
 
 def _of_requests(book: Book) -> Iterator[ChartCard]:
-    if book.node and book.asked.by is By.MACHINE:
+    if book.shows_percentiles:
         for key, title, kept in (
             ("latency", "Latency", LATENCY),
             ("ttft", "Time to first token", TTFT),
@@ -155,7 +138,7 @@ def drawing(
             {"name": name, "told": list(row)}
             for name, row in zip(book.machines, bands.did, strict=True)
         ],
-        "marks": [{"at": m.at_s, "tone": m.tone, "words": m.words} for m in marks],
+        "marks": [{"at": m.at_s, "tone": m.tone} for m in marks],
     }
 
 

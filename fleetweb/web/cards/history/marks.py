@@ -1,14 +1,20 @@
 """What happened, as marks on the charts and as a list."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from fleetweb.core import words
+from fleetweb.core.presence import CognitiveState
 from fleetweb.fleet.series import Happening, Marker
 
 from ..looks import Tone
+from .book import Book
 from .times import Wall
 
+# A machine that was listed and never seen is not lost.
+NOT_HERE_YET: Final = words.offline(None, datetime.min.replace(tzinfo=UTC))
+AT_ONCE: Final = timedelta(seconds=2)
 _LOOKS: Final = {
     Happening.LOST: ("power-off", Tone.HURT, "was lost"),
     Happening.BACK: ("check", Tone.REST, "is back"),
@@ -29,10 +35,24 @@ class MarkCard:
     words: str
 
 
-def marks(markers: Iterable[Marker], wall: Wall) -> tuple[MarkCard, ...]:
+def marks(book: Book, wall: Wall) -> tuple[MarkCard, ...]:
     """Newest first. What happens to several machines at once is one mark for each of them."""
-    cards = [_card(marker, wall) for marker in markers]
+    cards = [_card(marker, wall) for marker in book.markers if _is_true(marker, book)]
     return tuple(reversed(cards))
+
+
+def _is_true(marker: Marker, book: Book) -> bool:
+    """A machine is back only if it went on to something: spans end when nobody watches, too."""
+    if marker.sentence == NOT_HERE_YET:
+        return False
+    if marker.happening is not Happening.BACK or not book.spans_are_all:
+        return True
+    return any(
+        span.node == marker.node
+        and span.state is not CognitiveState.OFFLINE
+        and timedelta() <= span.started_at - marker.at <= AT_ONCE
+        for span in book.spans
+    )
 
 
 def _card(marker: Marker, wall: Wall) -> MarkCard:

@@ -1,24 +1,26 @@
 """A page of the history, and the pieces of it that change as time goes on."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from .. import figures
 from .asking import Asked, By, Percentile
-from .bands import STRIP, BandsCard, bands
+from .bands import STRIP, BandsCard, bands, what_they_did
 from .book import Book
-from .charts import ChartCard, LegendCard, charts, drawing, legend
+from .charts import ChartCard, charts, drawing
 from .marks import MarkCard, marks
 from .records import records
 from .standing_out import FindingCard, calm, standing_out
 from .tables import TableCard, TotalsCard, tables, totals
 from .times import book_wall, step_words
-from .window import RANGE_WORDS, RANGES, Window
+from .window import RANGE_WORDS, RANGES, BadWindow, Window, time_of
 
 # How often the right edge is asked for, by how far apart points lie.
 _OFTEN_S, _SELDOM_S = 5, 30
+# The charts have all marks; the list has room for these, the newest.
+MARKS_LISTED: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,16 @@ class PickCard:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxCard:
+    """A box for a time. What is no time stays in it as it was written."""
+
+    written: str
+    is_time: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ControlsCard:
-    """Everything that can be chosen. `begin` and `end` are what stands in their boxes."""
+    """Everything that can be chosen. From and to are empty where a range is chosen."""
 
     ranges: tuple[ChoiceCard, ...]
     sides: tuple[ChoiceCard, ...]
@@ -48,8 +58,8 @@ class ControlsCard:
     by: By
     percentile: Percentile
     choice: str
-    begin: str
-    end: str
+    begin: BoxCard
+    end: BoxCard
     wrong: tuple[str, ...]
 
 
@@ -69,11 +79,11 @@ class HistoryCard:
     drawing: dict[str, Any]
     bands: BandsCard
     marks: tuple[MarkCard, ...]
+    earlier: int
     totals: TotalsCard
     tables: tuple[TableCard, ...]
     findings: tuple[FindingCard, ...]
     calm: str
-    legend: tuple[LegendCard, ...]
     wider: str
     same_time: str
     strip_height: int
@@ -82,8 +92,9 @@ class HistoryCard:
 def history(book: Book, now: datetime) -> HistoryCard:
     told = book_wall(book, now)
     zone = told.zone
-    band_card, chart_cards = bands(book, told, now), charts(book)
-    mark_cards = marks(book.markers, told)
+    did = what_they_did(book, now)
+    band_card, chart_cards = bands(book, did, told, now), charts(book)
+    mark_cards = marks(book, told)
     is_fine = book.step.seconds <= 300
     return HistoryCard(
         node=book.node,
@@ -99,12 +110,12 @@ def history(book: Book, now: datetime) -> HistoryCard:
         charts=chart_cards,
         drawing=drawing(book, chart_cards, band_card, mark_cards, told, zone.key),
         bands=band_card,
-        marks=mark_cards,
+        marks=mark_cards[:MARKS_LISTED],
+        earlier=max(0, len(mark_cards) - MARKS_LISTED),
         totals=totals(book),
         tables=tables(book, band_card, told),
-        findings=standing_out(book, told, now),
+        findings=standing_out(book, did, told, now),
         calm=calm(book),
-        legend=legend(book),
         wider=_wider(book, now),
         same_time=replace(book.asked, picked=(), by=By.MACHINE).address(by=""),
         strip_height=STRIP * len(book.machines),
@@ -120,7 +131,7 @@ def as_json(book: Book, now: datetime) -> dict[str, Any]:
         "step_s": book.step.seconds,
         "by": book.asked.by.value,
         "rows": list(records(book, now)),
-        "events": [{"at": mark.iso, "words": mark.words} for mark in marks(book.markers, told)],
+        "events": [{"at": mark.iso, "words": mark.words} for mark in marks(book, told)],
     }
 
 
@@ -134,7 +145,9 @@ def controls(book: Book) -> ControlsCard:
             for name, said in RANGE_WORDS.items()
         ),
         sides=tuple(_side(asked, by, book.node) for by in sides),
-        percentiles=tuple(
+        percentiles=()
+        if book.shows_percentiles
+        else tuple(
             ChoiceCard(p.value, asked.address(p=p.value), p is asked.percentile) for p in Percentile
         ),
         picks=tuple(PickCard(name, name in shown) for name in book.options),
@@ -143,8 +156,8 @@ def controls(book: Book) -> ControlsCard:
         by=asked.by,
         percentile=asked.percentile,
         choice=asked.window.choice or "",
-        begin=asked.begin or _box(asked.window.since),
-        end=asked.end or ("" if asked.window.is_live else _box(asked.window.until)),
+        begin=_box(asked.begin, asked.window.since.tzinfo),
+        end=_box(asked.end, asked.window.since.tzinfo),
         wrong=book.wrong,
     )
 
@@ -162,9 +175,14 @@ def _wider(book: Book, now: datetime) -> str:
     return replace(book.asked, window=window).address()
 
 
-def _box(at: datetime) -> str:
-    """As a browser's box for a date and a time wants it."""
-    return f"{at:%Y-%m-%dT%H:%M}"
+def _box(written: str, zone: tzinfo | None) -> BoxCard:
+    """As a browser's box for a date and a time wants it, on the owner's wall."""
+    if not written:
+        return BoxCard("", is_time=True)
+    try:
+        return BoxCard(f"{time_of(written, '', zone):%Y-%m-%dT%H:%M}", is_time=True)
+    except BadWindow:
+        return BoxCard(written, is_time=False)
 
 
 def _title(book: Book) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fleetweb.core.buckets import at_of
 
-from .bands import bands
+from .bands import bands, what_they_did
 from .book import Book
 from .measures import Kind, Measure, Value, columns
 from .tables import did_by
@@ -17,7 +17,10 @@ from .times import book_wall
 
 def records(book: Book, now: datetime) -> Iterator[dict[str, Any]]:
     """Every figure that is shown, one row for each line and point, oldest first."""
-    kept, drawn = columns(book.lines), bands(book, book_wall(book, now), now)
+    kept, drawn = (
+        columns(book.lines),
+        bands(book, what_they_did(book, now), book_wall(book, now), now),
+    )
     zone = now.tzinfo
     for line in book.lines:
         did = did_by(book, drawn, line)

@@ -1,6 +1,6 @@
 """What stands out, in sentences, each with its reason and the way to that time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from fleetweb.gateway.series import Point
 from .. import figures
 from ..looks import LOOKS, Tone
 from .asking import By
-from .bands import shares_by_slot
+from .bands import Did, Shares
 from .book import Book, Served
 from .times import Wall
 from .window import Window
@@ -55,9 +55,13 @@ class FindingCard:
     address: str
 
 
-def standing_out(book: Book, wall: Wall, now: datetime) -> tuple[FindingCard, ...]:
+def standing_out(book: Book, did: Did, wall: Wall, now: datetime) -> tuple[FindingCard, ...]:
     """What stands out, gravest first. About models and providers nothing is concluded."""
-    felt = {name: _felt(book, name, now) for name in book.machines}
+    felt = {
+        name: _felt(book, name, did[name], now)
+        for name in book.machines
+        if name not in book.never_seen
+    }
     found = findings([_answers(served, book.window.until) for served in book.served], felt)
     return tuple(_card(one, book, wall) for one in found)
 
@@ -86,10 +90,10 @@ def _slot(point: Point, ends_s: int) -> Slot:
     )
 
 
-def _felt(book: Book, name: str, now: datetime) -> tuple[Felt, ...]:
+def _felt(book: Book, name: str, slots: Sequence[Shares], now: datetime) -> tuple[Felt, ...]:
     until_s = min(book.window.until, now).timestamp()
     found = []
-    for place, shares in enumerate(shares_by_slot(book, name, now)):
+    for place, shares in enumerate(slots):
         begins_s, ends_s = book.grid[place], book.grid[place + 1]
         whole_s = max(0.0, (ends_s if book.spans_are_all else min(ends_s, until_s)) - begins_s)
         states = {state: share * whole_s for state, share in shares.items()}

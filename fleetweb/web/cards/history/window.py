@@ -26,6 +26,8 @@ RANGE_WORDS: Final = {
 }
 DEFAULT: Final = "6h"
 LONGEST: Final = timedelta(days=3660)
+# Beyond these lie times that no database keeps.
+YEARS: Final = (1971, 9000)
 SHORTEST: Final = timedelta(minutes=1)
 
 
@@ -53,10 +55,10 @@ def chosen(name: str, now: datetime) -> Window:
 def between(begin: str, end: str, now: datetime) -> Window:
     """From `begin` to `end`, which is now where it is empty. Raises BadWindow."""
     zone = now.tzinfo
-    until = time_of(end, "To", zone) if end else now
     if not begin:
         raise BadWindow("From is empty: write a date and a time, such as 2026-11-23 14:00.")
     since = time_of(begin, "From", zone)
+    until = time_of(end, "To", zone) if end else now
     if since >= now:
         raise BadWindow("From lies in the future: nothing has happened there yet.")
     if until <= since:
@@ -73,6 +75,11 @@ def time_of(written: str, box: str, zone: tzinfo | None) -> datetime:
         found = parse_datetime(written.strip())
         if found is None:
             raise BadWindow(wrong)
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(zone)
+        at = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(zone)
+        if not YEARS[0] <= at.year <= YEARS[1]:
+            raise BadWindow(wrong)
+        return at
+    except BadWindow:
+        raise
     except (ValueError, OverflowError) as error:
         raise BadWindow(wrong) from error

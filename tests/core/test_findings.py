@@ -1,0 +1,157 @@
+"""What stands out: slow, failing or away, only where it is true, and with its reason."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetweb.core.findings import (
+    MOST,
+    SLOW,
+    Against,
+    Answers,
+    Away,
+    Failing,
+    Felt,
+    Measured,
+    Slot,
+    Slow,
+    findings,
+)
+from fleetweb.core.presence import CognitiveState
+
+HOUR = 3600
+LLAMA, QWEN = "llama", "qwen"
+
+
+def answers(machine: str, *ttfts: float | None, model: str = LLAMA, count: int = 5) -> Answers:
+    """An hour each; None is an hour in which nothing was asked."""
+    slots = tuple(
+        Slot(i * HOUR, (i + 1) * HOUR, count, 0, ttft)
+        if ttft is not None
+        else Slot(i * HOUR, (i + 1) * HOUR)
+        for i, ttft in enumerate(ttfts)
+    )
+    return Answers(machine, model, slots)
+
+
+def felt(*names: str, hours: int = 6, **more: Felt) -> dict[str, tuple[Felt, ...]]:
+    calm = tuple(Felt(i * HOUR, (i + 1) * HOUR, temperature_c=60.0) for i in range(hours))
+    told = {name: calm for name in names}
+    for name, moment in more.items():
+        told[name] = tuple(moment if f.begins_s == moment.begins_s else f for f in told[name])
+    return told
+
+
+SLOW_HOUR = (
+    answers("king", 400, 410, 390, 400, 405, 400),
+    answers("soldier2", 400, 400, 1240, 400, 390, 400),
+)
+
+
+def test_a_slow_hour_is_found_beside_the_others():
+    (found,) = findings(SLOW_HOUR, felt("king", "soldier2"))
+    assert isinstance(found, Slow)
+    assert (found.machine, found.model, found.measured) == ("soldier2", LLAMA, Measured.TTFT)
+    assert found.against is Against.OTHERS
+    assert (found.begins_s, found.ends_s) == (2 * HOUR, 3 * HOUR)
+    assert round(found.times, 1) == 3.2
+    assert found.requests == 5
+    assert not found.reasons.are_known
+
+
+def test_its_reason_is_what_else_was_seen_in_that_time():
+    quiet = Felt(2 * HOUR, 3 * HOUR, {CognitiveState.QUIET: 240.0}, 92.0)
+    (found,) = findings(SLOW_HOUR, felt("king", "soldier2", soldier2=quiet))
+    assert isinstance(found, Slow)
+    (trouble,) = found.reasons.troubles
+    assert (trouble.state, trouble.lasted_s) == (CognitiveState.QUIET, 240.0)
+    assert (found.reasons.hot_c, found.reasons.others_c) == (92.0, 60.0)
+
+
+def test_what_was_seen_at_another_time_is_no_reason():
+    hot = Felt(4 * HOUR, 5 * HOUR, temperature_c=95.0)
+    (found,) = findings(SLOW_HOUR, felt("king", "soldier2", soldier2=hot))
+    assert isinstance(found, Slow)
+    assert not found.reasons.are_known
+
+
+def test_heat_that_all_have_is_no_reason():
+    hot = Felt(2 * HOUR, 3 * HOUR, temperature_c=90.0)
+    told = felt("king", "soldier2", soldier2=hot, king=replace(hot, temperature_c=88.0))
+    (found,) = findings(SLOW_HOUR, told)
+    assert isinstance(found, Slow)
+    assert found.reasons.hot_c is None
+
+
+def test_other_models_are_not_compared():
+    large = answers("king", *[4000.0] * 6, model=QWEN)
+    small = answers("soldier2", *[400.0] * 6)
+    assert findings((large, small), felt("king", "soldier2")) == ()
+
+
+def test_one_that_answers_alone_is_compared_with_itself():
+    alone = answers("king", 400, 400, 400, 1200, 1200, 400, 400)
+    (found,) = findings((alone,), felt("king", hours=7))
+    assert isinstance(found, Slow)
+    assert found.against is Against.ITSELF
+    assert (found.begins_s, found.ends_s) == (3 * HOUR, 5 * HOUR)
+
+
+def test_a_few_requests_prove_nothing():
+    once = answers("soldier2", 400, 400, 4000, 400, 400, 400, count=1)
+    assert findings((SLOW_HOUR[0], once), felt("king", "soldier2")) == ()
+
+
+def test_hours_without_requests_do_not_break_a_slow_time_nor_make_one():
+    gaps = answers("soldier2", 400, None, 1300, None, 1300, 400)
+    (found,) = findings((SLOW_HOUR[0], gaps), felt("king", "soldier2"))
+    assert isinstance(found, Slow)
+    assert (found.begins_s, found.ends_s, found.requests) == (2 * HOUR, 5 * HOUR, 10)
+
+
+def test_requests_that_fail_are_told():
+    own = answers("soldier1", 400, 400, 400)
+    broken = replace(own, slots=(*own.slots[:2], replace(own.slots[2], errors=4)))
+    (found,) = findings((broken,), felt("soldier1", hours=3))
+    assert isinstance(found, Failing)
+    assert (found.errors, found.requests, found.begins_s) == (4, 5, 2 * HOUR)
+
+
+def test_a_machine_that_was_away_is_told_even_if_nobody_asked_it():
+    gone = Felt(HOUR, 2 * HOUR, {CognitiveState.OFFLINE: 1200.0})
+    (found,) = findings((), felt("king", "soldier3", soldier3=gone))
+    assert isinstance(found, Away)
+    assert (found.machine, found.trouble.lasted_s) == ("soldier3", 1200.0)
+
+
+def test_a_moment_of_silence_is_no_news():
+    blink = Felt(HOUR, 2 * HOUR, {CognitiveState.QUIET: 6.0})
+    assert findings((), felt("king", king=blink)) == ()
+
+
+def test_nothing_is_said_of_machines_that_are_not_shown():
+    assert findings(SLOW_HOUR, felt("king")) == ()
+
+
+def test_nothing_known_says_nothing():
+    assert findings((), {}) == ()
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.floats(1, 1e6)), min_size=8, max_size=8),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whoever_is_called_slow_was_slow(rows):
+    machines = [answers(f"m{i}", *row) for i, row in enumerate(rows)]
+    found = findings(machines, felt(*(a.machine for a in machines), hours=8))
+    assert len(found) <= MOST
+    for one in found:
+        assert isinstance(one, Slow)
+        assert one.times >= SLOW * 0.999
+        own = next(a for a in machines if a.machine == one.machine)
+        during = [s for s in own.slots if one.begins_s <= s.begins_s < one.ends_s]
+        assert one.requests == sum(s.count for s in during if s.ttft_ms is not None)
