@@ -61,6 +61,7 @@ class Recorder:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tidies_at = self._counts_at = 0.0
+        self._counts_well = True
 
     def start(self) -> None:
         """Begin to write; first mark what processes that are gone have left open."""
@@ -141,9 +142,13 @@ class Recorder:
     def _count(self) -> None:
         try:
             rollups.catch_up()
-        except DatabaseError:
+        except Exception:  # nothing that is wrong with the sums may keep requests from being saved
             connection.close()
-            logger.exception("What has ended could not be added up.")
+            if self._counts_well:
+                logger.exception("What has ended could not be added up.")
+            self._counts_well = False
+        else:
+            self._counts_well = True
 
     def _write(self, jobs: list[_Job]) -> None:
         for attempt in range(1, TRIES + 1):
@@ -174,9 +179,9 @@ class Recorder:
         try:
             RequestMetric.objects.of_process(self.process).interrupt(timezone.now())
             GatewayProcess.objects.filter(name=self.process).delete()
-            rollups.catch_up()
         except DatabaseError:
             logger.exception("The history could not be closed.")
+        self._count()
 
 
 def _commit(entries: list[Entry]) -> None:

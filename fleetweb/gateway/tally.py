@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from fleetweb.core.buckets import Resolution, start_s
 from fleetweb.core.latency import Histogram
@@ -13,6 +13,7 @@ from fleetweb.core.streams import Outcome
 from .models import RequestMetric
 from .rollup_models import Rollup, RollupSubject
 
+LONGEST_MS: Final = 1e9  # eleven days
 ERRORS = frozenset({Outcome.FAILED.value, Outcome.INTERRUPTED.value})
 
 
@@ -168,7 +169,10 @@ def sums_in(row: Rollup) -> Sums:
 
 
 def _histograms(value: float | None) -> list[Histogram]:
-    return [] if value is None else [Histogram.of((value,))]
+    """None for what was not measured, and for what no clock can have shown."""
+    if value is None or not 0 <= value <= LONGEST_MS:
+        return []
+    return [Histogram.of((value,))]
 
 
 def _merged(packed: bytes | memoryview, more: list[Histogram]) -> bytes:

@@ -143,6 +143,12 @@ def test_nothing_is_counted_where_the_batch_fails():
     assert not RequestMetric.objects.exists()
 
 
+@pytest.mark.parametrize("absurd", [-1.0, 1e300, float("inf")])
+def test_a_measure_that_cannot_be_is_left_out(absurd):
+    ended(request(NOW, latency_ms=absurd, tokens_per_s=1e-300))
+    assert (hour().count, bytes(hour().latency), bytes(hour().gap)) == (1, b"", b"")
+
+
 def test_energy_is_the_share_of_what_all_the_machines_drew():
     for name, watts in (("king", 100.0), ("soldier1", 50.0)):
         node = Node.objects.create(name=name, role=Role.SOLDIER)
