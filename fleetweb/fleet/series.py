@@ -128,7 +128,7 @@ def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Mar
         found.append(Marker(started_at, node, _MARKS[word], sentence))
         if word in _AWAY and ended_at and ended_at < until:
             found.append(Marker(ended_at, node, Happening.BACK, ""))
-    return tuple(sorted(found, key=lambda marker: marker.at))
+    return tuple(sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK)))
 
 
 def _reading(begins_s: int, figures: Figures) -> Reading:
