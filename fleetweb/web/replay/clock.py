@@ -9,6 +9,8 @@ from django.utils.dateparse import parse_datetime
 NOT_A_TIME = "That is no date and time; write them as 2026-11-23 14:32:07. This is a minute ago."
 STILL_TO_COME = "That is still to come. This is now."
 A_MINUTE = timedelta(minutes=1)
+# No fleet is older, and what lies before a moment can be counted.
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ def asked_for(written: str, now: datetime) -> Asked:
     at = _parsed(written.strip())
     if at is None:
         return Asked(_whole(now - A_MINUTE), NOT_A_TIME)
-    return Asked(_whole(now), STILL_TO_COME) if at > now else Asked(_whole(at))
+    return Asked(_whole(now), STILL_TO_COME) if at > now else Asked(_whole(max(at, EARLIEST)))
 
 
 def after(at: datetime) -> datetime:
