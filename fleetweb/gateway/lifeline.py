@@ -7,6 +7,7 @@ about five seconds that nobody has heard from it.
 import asyncio
 from typing import Final
 
+from fleetweb.core.presence import Condition
 from fleetweb.core.streams import SENT
 from fleetweb.core.words import short_model
 from fleetweb.errors import ProviderUnavailable
@@ -62,7 +63,7 @@ def trouble_of(passage: Passage, view: FleetView) -> str | None:
         return None
     placements = view.placements_of(passage.model_id, passage.cluster)
     if not placements:
-        return None
+        return _gone(passage, view)
     work = next((w for w in view.work if w.command_id and w.command_id == passage.command_id), None)
     if work is not None:
         placements = tuple(p for p in placements if p.id == work.instance_id) or placements
@@ -70,3 +71,11 @@ def trouble_of(passage: Passage, view: FleetView) -> str | None:
         return None
     name, trouble = next(iter(placements[0].troubles.items()))
     return f"{name}, which holds a part of {short_model(passage.model_id)}, {trouble}."
+
+
+def _gone(passage: Passage, view: FleetView) -> str | None:
+    """An election forgets everything that was loaded; exo leaves its streams open for minutes."""
+    conditions = {cluster.name: cluster.condition for cluster in view.clusters}
+    if conditions.get(passage.cluster or "") not in (Condition.WELL, Condition.REELECTED):
+        return None
+    return f"{short_model(passage.model_id)} is not loaded any more: exo has started over."
