@@ -37,7 +37,7 @@ def answers(machine: str, *ttfts: float | None, model: str = LLAMA, count: int =
 
 def felt(*names: str, hours: int = 6, **more: Felt) -> dict[str, tuple[Felt, ...]]:
     calm = tuple(Felt(i * HOUR, (i + 1) * HOUR, temperature_c=60.0) for i in range(hours))
-    told = {name: calm for name in names}
+    told = dict.fromkeys(names, calm)
     for name, moment in more.items():
         told[name] = tuple(moment if f.begins_s == moment.begins_s else f for f in told[name])
     return told

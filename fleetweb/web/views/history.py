@@ -64,7 +64,7 @@ def _download(found: Book, wanted: str, now: datetime) -> HttpResponse:
         body, kind = as_csv(list(records(found, now))).encode(), "text/csv; charset=utf-8"
     else:
         body, kind = msgspec.json.encode(as_json(found, now)), "application/json"
-    begin = slugify(f"{found.window.since:%Y-%m-%d %H%M}")
+    begin = slugify(f"{found.window.since.astimezone(now.tzinfo):%Y-%m-%d %H%M}")
     name = f"history-{slugify(found.node or found.asked.by.value)}-{begin}.{wanted}"
     return HttpResponse(
         body,

@@ -106,7 +106,7 @@ def history(book: Book, now: datetime) -> HistoryCard:
         step=step_words(book.grid, book.step),
         zone=zone.key,
         address=book.asked.address(),
-        controls=controls(book),
+        controls=controls(book, zone),
         charts=chart_cards,
         drawing=drawing(book, chart_cards, band_card, mark_cards, told, zone.key),
         bands=band_card,
@@ -126,8 +126,8 @@ def as_json(book: Book, now: datetime) -> dict[str, Any]:
     """Everything that is shown, for programs."""
     told = book_wall(book, now)
     return {
-        "from": book.window.since.isoformat(),
-        "to": book.window.until.isoformat(),
+        "from": book.window.since.astimezone(told.zone).isoformat(),
+        "to": book.window.until.astimezone(told.zone).isoformat(),
         "step_s": book.step.seconds,
         "by": book.asked.by.value,
         "rows": list(records(book, now)),
@@ -135,7 +135,7 @@ def as_json(book: Book, now: datetime) -> dict[str, Any]:
     }
 
 
-def controls(book: Book) -> ControlsCard:
+def controls(book: Book, zone: tzinfo) -> ControlsCard:
     asked = book.asked
     shown = {line.name for line in book.lines}
     sides = [By.MACHINE, By.MODEL] if book.node else list(By)
@@ -156,8 +156,8 @@ def controls(book: Book) -> ControlsCard:
         by=asked.by,
         percentile=asked.percentile,
         choice=asked.window.choice or "",
-        begin=_box(asked.begin, asked.window.since.tzinfo),
-        end=_box(asked.end, asked.window.since.tzinfo),
+        begin=_box(asked.begin, zone),
+        end=_box(asked.end, zone),
         wrong=book.wrong,
     )
 
@@ -175,14 +175,15 @@ def _wider(book: Book, now: datetime) -> str:
     return replace(book.asked, window=window).address()
 
 
-def _box(written: str, zone: tzinfo | None) -> BoxCard:
+def _box(written: str, zone: tzinfo) -> BoxCard:
     """As a browser's box for a date and a time wants it, on the owner's wall."""
     if not written:
         return BoxCard("", is_time=True)
     try:
-        return BoxCard(f"{time_of(written, '', zone):%Y-%m-%dT%H:%M}", is_time=True)
+        at = time_of(written, "", zone).astimezone(zone)
     except BadWindow:
         return BoxCard(written, is_time=False)
+    return BoxCard(f"{at:%Y-%m-%dT%H:%M}", is_time=True)
 
 
 def _title(book: Book) -> str:

@@ -1,7 +1,7 @@
 """From when to when somebody looks back, as they say it in an address."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from django.utils.dateparse import parse_datetime
@@ -37,7 +37,11 @@ class BadWindow(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`choice` is one of `RANGES`, None where from and to were given. `is_live` reaches to now."""
+    """`choice` is one of `RANGES`, None where from and to were given. `is_live` reaches to now.
+
+    Both ends are in UTC: times of one zone are compared by what the clock on the wall says, which
+    is wrong where it is set back.
+    """
 
     since: datetime
     until: datetime
@@ -49,7 +53,8 @@ def chosen(name: str, now: datetime) -> Window:
     """The last so many minutes, hours or days. Raises BadWindow for a name that is none."""
     if name not in RANGES:
         raise BadWindow(f"There is no range “{name}”: choose one of {', '.join(RANGES)}.")
-    return Window(now - RANGES[name], now, name, is_live=True)
+    until = now.astimezone(UTC)
+    return Window(until - RANGES[name], until, name, is_live=True)
 
 
 def between(begin: str, end: str, now: datetime) -> Window:
@@ -57,29 +62,29 @@ def between(begin: str, end: str, now: datetime) -> Window:
     zone = now.tzinfo
     if not begin:
         raise BadWindow("From is empty: write a date and a time, such as 2026-11-23 14:00.")
+    latest = now.astimezone(UTC)
     since = time_of(begin, "From", zone)
-    until = time_of(end, "To", zone) if end else now
-    if since >= now:
+    until = time_of(end, "To", zone) if end else latest
+    if since >= latest:
         raise BadWindow("From lies in the future: nothing has happened there yet.")
     if until <= since:
         raise BadWindow("To is not after From: exchange them, or leave To empty for now.")
     if until - since > LONGEST:
         raise BadWindow("That is more than ten years: choose a shorter time.")
-    return Window(since, min(max(until, since + SHORTEST), now), None, is_live=until >= now)
+    longer = max(until, since + SHORTEST)
+    return Window(since, min(longer, latest), None, is_live=longer >= latest)
 
 
 def time_of(written: str, box: str, zone: tzinfo | None) -> datetime:
-    """A time on the owner's wall, or in a zone of its own if it names one."""
+    """A time on the owner's wall, or in a zone of its own if it names one; in UTC."""
     wrong = f"{box} is “{written}”: write a date and a time, such as 2026-11-23 14:00."
     try:
         found = parse_datetime(written.strip())
         if found is None:
-            raise BadWindow(wrong)
-        at = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(zone)
-        if not YEARS[0] <= at.year <= YEARS[1]:
-            raise BadWindow(wrong)
-        return at
-    except BadWindow:
-        raise
+            raise ValueError
+        at = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadWindow(wrong) from error
+    if not YEARS[0] <= at.year <= YEARS[1]:
+        raise BadWindow(wrong)
+    return at
