@@ -11,6 +11,8 @@ from .streams import Stage, Stream
 
 # A stream that says nothing for so long while another prompt is read is held up by it.
 PAUSED_AFTER = timedelta(seconds=2)
+# Who was told something so lately is being answered. No silence shorter than this says anything.
+SPOKE_LATELY = timedelta(seconds=10)
 # A GPU in use by more than this does something: who waits for it need not be stuck.
 HARD_AT_WORK_FROM = 0.5
 
@@ -40,14 +42,13 @@ def held_up_by(stream: Stream, sight: Sight) -> Stream | None:
 
 
 def is_explained(stream: Stream, sight: Sight) -> bool:
-    """Whether others explain a silence: exo reads one prompt at a time, and answers eight at once.
+    """Whether others explain a silence: who answers them is slow for this one, not stuck.
 
-    One of which nothing has come yet may have to wait until one of those is done.
+    exo's runner answers eight at once and reads one prompt at a time; the others wait.
     """
-    has_begun = stream.said_at is not None or stream.total is not None
-    if not has_begun and any(other.said_at for other in _companions(stream, sight)):
-        return True
-    return held_up_by(stream, sight) is not None
+    said = (other.said_at for other in _companions(stream, sight) if other.said_at)
+    answering = any(sight.now - at <= SPOKE_LATELY for at in said)
+    return answering or held_up_by(stream, sight) is not None
 
 
 def hard_at_work(stream: Stream, sight: Sight) -> HardAtWork | None:

@@ -109,16 +109,17 @@ def test_it_is_over_as_soon_as_the_stream_shows_it_no_more(state):
 
 
 @pytest.mark.parametrize(
-    ("both", "wins"),
-    [
-        (("silent", "circling"), "silent"),
-        (("circling", "resolving"), "circling"),
-        (("resolving", "grappling"), "resolving"),
-    ],
+    ("wins", "loses"),
+    [("silent", "circling"), ("circling", "resolving"), ("resolving", "grappling")],
 )
-def test_of_two_the_one_that_needs_its_owner_more_is_said(both, wins):
-    one, other = (thinking(state, id_=state) for state in both)
-    assert states(fleet(one, other))["king"] == states(fleet(other, one))["king"] == wins
+def test_of_two_the_one_that_needs_its_owner_more_is_said(wins, loses):
+    both = SHOWS[loses] | SHOWS[wins]
+    assert states(fleet(replace(thinking(), **both)))["king"] == wins
+
+
+def test_of_two_streams_the_one_that_needs_its_owner_more_is_spoken_of():
+    doubts = thinking("grappling"), thinking("circling", id_="b")
+    assert states(fleet(*doubts))["king"] == states(fleet(*doubts[::-1]))["king"] == "circling"
 
 
 @pytest.mark.parametrize("state", ["circling", "resolving", "grappling"])
@@ -236,9 +237,11 @@ def test_a_request_that_waits_for_one_of_eight_places_is_not_silent():
     assert states(fleet(unheard, *gone))["king"] == "silent"
 
 
-def test_a_request_whose_reading_began_has_its_place():
-    begun = replace(stream(done=0, total=300), stage_since=at(-40), **SHOWS["silent"])
-    assert states(fleet(begun, thinking()))["king"] == "silent"
+def test_a_runner_that_answers_others_is_slow_and_not_stuck():
+    begun = replace(reading(), stage_since=at(-40), **SHOWS["silent"])
+    assert states(fleet(begun, thinking(spoke=-9)))["king"] == "processing"
+    assert states(fleet(begun, thinking(spoke=-11)))["king"] == "silent"
+    assert states(fleet(begun, thinking("silent")))["king"] == "silent"
 
 
 # Discretion
