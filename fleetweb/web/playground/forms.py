@@ -32,7 +32,9 @@ class Composer(forms.Form):
         label="Prompt",
         max_length=PROMPT_CHARS,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "Ask the fleet…", "dir": "auto"}),
+        widget=forms.Textarea(
+            attrs={"rows": 4, "placeholder": "Ask the fleet…", "dir": "auto", "autofocus": True}
+        ),
         error_messages={"required": "There is no prompt yet. Write one."},
     )
     system = forms.CharField(

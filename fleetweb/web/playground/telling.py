@@ -54,6 +54,11 @@ def replaced(root: str, html: str) -> str:
     return f'<hx-partial hx-target="#{root}" hx-swap="outerMorph">{html}</hx-partial>'
 
 
+def exchanged(root: str, html: str) -> str:
+    """Anew, with what was typed into it gone."""
+    return f'<hx-partial hx-target="#{root}" hx-swap="outerHTML">{html}</hx-partial>'
+
+
 def filled(root: str, html: str) -> str:
     return (
         f'<hx-partial hx-target="#{root}" hx-swap="innerMorph swapEmpty:true">{html}</hx-partial>'

@@ -30,7 +30,7 @@ from ..playground.run_card import RunCard, run_card, turns_html
 from ..playground.runs import runs
 from ..playground.shelf import Asked
 from ..playground.snippets import snippets
-from ..playground.telling import filled, group_of, replaced
+from ..playground.telling import exchanged, filled, group_of
 from ..v1.models import every_model
 
 UNPROCESSABLE: Final = 422
@@ -193,7 +193,7 @@ async def _begun(
     context = {"form": await _composer(initial=initial), "run": card}
     composer = render_to_string("playground/_composer.html", context, request)
     turns = await _aside(turns_html)(run_id, card.turns)
-    return HttpResponse(filled("turns", turns) + replaced("composer", composer))
+    return HttpResponse(filled("turns", turns) + exchanged("composer", composer))
 
 
 async def _page(
@@ -222,7 +222,7 @@ async def _page(
     }
     if request.htmx and request.method == "POST":  # type: ignore[attr-defined]
         composer = render_to_string("playground/_composer.html", context, request)
-        return HttpResponse(replaced("composer", composer), status=status)
+        return HttpResponse(exchanged("composer", composer), status=status)
     return render(request, "playground/page.html", context, status=status)
 
 
