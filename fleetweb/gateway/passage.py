@@ -96,6 +96,7 @@ class Passage:
     marks: Marks = field(default_factory=Marks)
     listener: Listener = field(default_factory=Listener)
     outlook: Outlook | None = None
+    promised: Forecast | None = None  # what was expected when it was sent
     expected_s: float = 0.0  # when the outlook was had, in seconds since it was asked
     sent_s: float | None = None  # when the present attempt began, likewise
     ended_at: datetime | None = None
@@ -139,6 +140,7 @@ class Passage:
         """It goes to a machine now; what it may take and what silences are usual is known."""
         self.expects(outlook)
         self.sent_s = self.expected_s
+        self.promised = self.forecast()
         self.listener = Listener(
             gaps, prompt_tokens=outlook.ask.prompt_tokens, started_at=time.monotonic()
         )

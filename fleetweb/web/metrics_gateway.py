@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from fleetweb.core.forecast import Estimate
+from fleetweb.core.streams import Outcome
 from fleetweb.gateway.passage import Passage
 
 OPERATION: Final = "chat"
@@ -59,6 +61,13 @@ _retries = Counter(
     ("provider",),
     registry=_registry,
 )
+_forecasts = Counter(
+    "fleetweb_forecasts",
+    "What was expected when a request was sent, by whether it came within p50, within p90 or"
+    " beyond. Calibrated, nine in ten are not beyond.",
+    ("model", "until", "came"),
+    registry=_registry,
+)
 _hits = Counter("fleetweb_cache_hits", "Requests answered from memory.", registry=_registry)
 
 
@@ -79,6 +88,16 @@ def count(passage: Passage, **_signal: Any) -> None:
     if passage.provider not in ("", "exo"):
         _fallbacks.labels(passage.provider).inc()
     _measure(passage)
+    if passage.outcome is Outcome.OK and passage.promised is not None:
+        _judge(passage, "first_token", passage.promised.first_token, passage.marks.first_token)
+        _judge(passage, "end", passage.promised.end, passage.marks.ended)
+
+
+def _judge(passage: Passage, until: str, said: Estimate | None, came_s: float | None) -> None:
+    if said is not None and came_s is not None:
+        late = "within_p90" if came_s <= said.p90_s else "beyond"
+        came = "within_p50" if came_s <= said.p50_s else late
+        _forecasts.labels(passage.model_id, until, came).inc()
 
 
 def _measure(passage: Passage) -> None:

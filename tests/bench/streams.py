@@ -77,17 +77,13 @@ async def _forecasts_and_deaths(learn: int, judge: int) -> dict[str, Any]:
 
 @dataclass
 class Notebook:
-    """What was expected of each request when it was sent, and when its stages were published."""
+    """When requests entered their stages, and how long until that was published."""
 
-    expected: dict[str, Forecast] = field(default_factory=dict)
     entered: dict[tuple[str, Stage], float] = field(default_factory=dict)
     published_ms: list[float] = field(default_factory=list)
 
     def changed(self, passage: Any) -> None:
         self.entered.setdefault((passage.id, passage.stage), time.monotonic())
-        said = passage.forecast()
-        if passage.stage is Stage.READING and said is not None:
-            self.expected.setdefault(passage.id, said)
 
     async def presence_published(self, presence: FleetPresence, **_signal: Any) -> None:
         now = time.monotonic()
@@ -127,10 +123,9 @@ async def _calibrate(
             done.append(await _asked(gateway, notebook, model, draw))
 
     await asyncio.gather(*(one() for _ in range(learn + judge)))
-    judged = [passage for passage in done[learn:] if passage.id in notebook.expected]
     first, end = Calibration(), Calibration()
-    for passage in judged:
-        said = notebook.expected[passage.id]
+    for passage in done[learn:]:
+        said = passage.promised or Forecast()
         if said.first_token and said.end:
             first = first.observe(said.first_token, passage.marks.first_token)
             end = end.observe(said.end, passage.marks.ended)
@@ -260,7 +255,8 @@ async def _listener(room: ControlRoom) -> AsyncIterator[None]:
     """Somebody else who watches, and reads all that is pushed."""
     url = f"{room.url.replace('http', 'ws', 1)}/ws/presence/"
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with connect(url, additional_headers=headers, max_size=None) as socket:
+    options = {"max_size": None, "ping_interval": None}
+    async with connect(url, additional_headers=headers, **options) as socket:
 
         async def listen() -> None:
             async for _ in socket:

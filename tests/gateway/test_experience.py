@@ -15,6 +15,7 @@ from fleetweb.gateway.experience import Experience
 from fleetweb.gateway.models import RequestMetric
 from fleetweb.gateway.passage import Passage
 from fleetweb.rehearsal import SMALL
+from fleetweb.web import metrics_gateway
 from tests.fleet.watching import in_database
 from tests.rehearsal.waiting import until
 
@@ -152,6 +153,21 @@ def test_it_is_learned_by_what_truly_was_in_the_prompt():
     assert (learned.ask.prompt_tokens, learned.ask.cached_tokens) == (1234, 1230)
     assert learned.cut
     assert not learned.ask.needs_loading
+
+
+@pytest.mark.parametrize(
+    ("seconds", "came"), [(1.0, "within_p50"), (3.0, "within_p90"), (60.0, "beyond")]
+)
+def test_whether_a_forecast_held_is_counted(seconds, came):
+    asked = passage()
+    asked.model_id = f"org/{came}"
+    asked.sent(outlook(experienced()), None)
+    waits(asked, seconds)
+    asked.heard(Chunk(content="So"))
+    asked.ended(Outcome.OK)
+    metrics_gateway.count(asked)
+    counted = f'fleetweb_forecasts_total{{came="{came}",model="org/{came}",until="first_token"}}'
+    assert f"{counted} 1.0" in metrics_gateway.exposition().decode()
 
 
 @pytest.mark.parametrize("pieces", [[], [Chunk(content="So", usage=Usage(10, 1))]])
