@@ -153,11 +153,12 @@ class ClusterPoller:
     async def _rest(self, started: float) -> None:
         """Until the next look: a second at least, however it is asked for.
 
-        An answer that was long in coming had cost as much work: then as long again.
+        The second counts from the answer, because nobody knows when the question arrived. One that
+        was long in coming had cost as much work: then as long again.
         """
         loop = asyncio.get_running_loop()
-        took = 0.0 if self._misses else loop.time() - started
-        await asyncio.sleep(max(took, started + LIVELY_S - loop.time()))
+        took = loop.time() - started
+        await asyncio.sleep(max(0.0, LIVELY_S - took) if self._misses else max(took, LIVELY_S))
         patience = started + self._interval() - loop.time()
         if patience > 0:
             with suppress(TimeoutError):
