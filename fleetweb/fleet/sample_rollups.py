@@ -4,7 +4,7 @@ Only the one who polls writes samples, so nobody else adds up at the same time.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final, NamedTuple
@@ -68,12 +68,16 @@ class Figures:
             if value is not None:
                 self.figure(name).add(1, value, value)
 
-    def add_row(self, row: NodeRollup) -> None:
-        self.samples += row.samples
-        self.states.update(row.states)
-        for name, kept in zip(FIGURES, row.figures, strict=False):
+    def add_kept(
+        self, samples: int, states: Mapping[str, int], figures: Sequence[Sequence[float] | None]
+    ) -> None:
+        """Add what a row holds."""
+        self.samples += samples
+        self.states.update(states)
+        for name, kept in zip(FIGURES, figures, strict=False):
             if kept:
-                self.figure(name).add(*kept)
+                known_by, total, greatest = kept
+                self.figure(name).add(int(known_by), total, greatest)
 
     def add_figures(self, other: "Figures") -> None:
         self.samples += other.samples
@@ -111,7 +115,7 @@ def add(samples: Sequence[NodeSample]) -> None:
     for row in kept:
         bucket = Bucket(row.node_id, Resolution(row.resolution), row.start_s)
         if bucket in sums:
-            sums[bucket].add_row(row)
+            sums[bucket].add_kept(row.samples, row.states, row.figures)
     save(sums)
 
 

@@ -34,7 +34,8 @@ class Thinning:
         self._thinned_until: datetime | None = None
 
     async def upkeep(self, sender: object, now: datetime, **_told: Any) -> bool:  # noqa: ARG002
-        return await aside(self.step)(now)
+        more: bool = await aside(self.step)(now)
+        return more
 
     def step(self, now: datetime) -> bool:
         """Delete or thin a little; whether there may be more to do."""

@@ -19,7 +19,8 @@ AT_ONCE: Final = 500
 
 async def upkeep(sender: object, now: datetime, **_told: Any) -> bool:  # noqa: ARG001
     """Prune a little; whether there is more."""
-    return await aside(prune)(now)
+    more: bool = await aside(prune)(now)
+    return more
 
 
 def prune(now: datetime) -> bool:

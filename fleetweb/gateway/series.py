@@ -144,6 +144,8 @@ class _Kept:
         self.gap += other.gap
 
     def point(self, begins_s: int) -> Point:
+        if not self.sums.count:
+            return Point(at_of(begins_s))
         p50_ms, p95_ms, p99_ms = percentiles(self.latency, (50, 95, 99))
         ttft_p50_ms, ttft_p95_ms = percentiles(self.ttft, (50, 95))
         (gap_ms,) = percentiles(self.gap, (50,))

@@ -4,7 +4,8 @@ The owner is told of all requests, everybody else of their own. No text of any r
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
+from decimal import Decimal
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, cast
 
@@ -20,7 +21,7 @@ from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RequestMetric, RollupSubject, RoutingRecord
 from fleetweb.gateway.search import Cursor, Search
-from fleetweb.gateway.series import Subject, full_model, knows, latency_series
+from fleetweb.gateway.series import Point, Subject, full_model, knows, latency_series
 from fleetweb.upstream.http import shown
 
 from ..access.owner import is_owner
@@ -37,6 +38,7 @@ from ..asked import (
 from ..v1.callers import identity_of
 
 MOST_RESULTS: Final = 200
+_OF_POINTS: Final = tuple(field.name for field in fields(Point))
 _TOLD: Final = (
     "id",
     "asked_at",
@@ -101,8 +103,8 @@ def node_latency(request: HttpRequest, name: str) -> HttpResponse:
             "since": asked.since,
             "until": asked.until,
             "step_s": series.step.seconds,
-            "series": [asdict(point) for point in series.points],
-            "total": asdict(series.total),
+            "series": [_point(point) for point in series.points],
+            "total": _point(series.total),
         }
     )
 
@@ -140,6 +142,15 @@ def request_detail(request: HttpRequest, request_id: str) -> HttpResponse:
         return error(404, message, "not_found_error", "unknown_request")
     routing = getattr(row, "routing", None)
     return _json({**_told(row), "routing": routing and _routing(routing)})
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {**{name: getattr(point, name) for name in _OF_POINTS}, "cost_usd": _usd(point.cost_usd)}
+
+
+def _usd(cost: Decimal | None) -> str | None:
+    """Without the exponent that Decimal writes for small ones."""
+    return None if cost is None else f"{cost:f}"
 
 
 def _own(user: User) -> Search:
@@ -195,7 +206,7 @@ def _told(row: RequestMetric) -> dict[str, Any]:
     routing = getattr(row, "routing", None)
     return {
         **{name: getattr(row, name) for name in _TOLD},
-        "cost_usd": None if row.cost_usd is None else f"{row.cost_usd:f}",
+        "cost_usd": _usd(row.cost_usd),
         "key": row.key.name if row.key else None,
         "attempts": row.attempts,
         "decision": routing.decision if routing else None,

@@ -1,0 +1,153 @@
+"""How long the past takes to be told, and how large it is: `python -m tests.bench history`.
+
+It asks a history that is there, through Django's own test client: no network, the same middleware,
+views and templates as ever. `manage.py seed_history` makes one. FLEETWEB_BENCH_DATA is its data
+directory, and DATABASE_URL its address where it is not SQLite's; where none is given, one of
+`--seed-requests` is made. Each page is asked `--times`. On a machine that does much else, `cpu_`
+says how long was really worked on it.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+RANGES = ("15m", "1h", "6h", "24h", "7d", "30d", "90d")
+BUDGET_MS = 100
+
+
+def main(arguments: Sequence[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench history")
+    parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--seed-requests", type=int, default=200_000)
+    options = parser.parse_args(arguments)
+    given = os.environ.get("FLEETWEB_BENCH_DATA")
+    os.environ["FLEETWEB_DATA"] = given or tempfile.mkdtemp(prefix="fleetweb-bench-")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "fleetweb.settings"
+
+    import django
+
+    django.setup()
+    if not given:
+        _seed(options.seed_requests)
+    return _measured(options.times)
+
+
+def _seed(requests: int) -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    call_command("seed_history", requests=requests, verbosity=0)
+
+
+def _measured(times: int) -> dict[str, Any]:
+    from django.db import connection
+
+    from fleetweb.gateway.models import RequestMetric, Rollup
+
+    asked = {address: _timed(address, times) for address in _addresses()}
+    worst = max(asked, key=lambda address: asked[address]["p95_ms"])
+    return {
+        "database": connection.vendor,
+        "requests": RequestMetric.objects.count(),
+        "rollups": Rollup.objects.count(),
+        "database_gb": round(_bytes() / 1e9, 2),
+        "budget_ms": BUDGET_MS,
+        "worst": {worst: asked[worst]},
+        "within_budget": sum(told["p95_ms"] <= BUDGET_MS for told in asked.values()),
+        "within_budget_of_cpu": sum(told["cpu_p95_ms"] <= BUDGET_MS for told in asked.values()),
+        "out_of": len(asked),
+        "asked": asked,
+    }
+
+
+def _addresses() -> Iterator[str]:
+    from fleetweb.gateway.models import RequestMetric
+
+    newest = RequestMetric.objects.order_by("-asked_at")[:1].get()
+    day = (newest.asked_at - timedelta(days=40)).date()
+    for since in RANGES:
+        yield f"/api/nodes/king/latency?since={since}"
+        yield f"/api/nodes/king/latency?since={since}&model=llama-3.2-8b-instruct-4bit"
+        yield f"/nodes/king/?range={since}"
+        yield f"/history/?range={since}"
+        yield f"/history/?range={since}&by=model"
+    yield f"/api/nodes/king/latency?since={day}T06:00:00Z&until={day}T12:00:00Z"
+    yield f"/requests/{newest.pk}/"
+    yield f"/api/requests/{newest.pk}"
+    for query in _queries(str(day)):
+        yield f"/api/requests?limit=50&{query}"
+        if "worked" not in query and "caller" not in query:
+            yield f"/requests/?{query.replace('slower_than_ms=90000', 'slower_than=90')}"
+
+
+def _queries(day: str) -> Iterator[str]:
+    yield ""
+    yield "node=king"
+    yield "worked=king"
+    yield "door=soldier3&status=failed"
+    yield "status=failed"
+    yield "status=ok&provider=exo"
+    yield "status=running"
+    yield "provider=claude"
+    yield "provider=claude&status=failed"
+    yield "model=DeepSeek-V3.1-4bit"
+    yield "model=DeepSeek-V3.1-4bit&door=king"
+    yield "model=nothing-of-the-kind"
+    yield "caller=ada"
+    yield "cached=true"
+    yield "slower_than_ms=90000"
+    yield "decision=fallback"
+    yield "decision=lowest_load"
+    yield f"until={day}"
+    yield f"since={day}&status=cancelled"
+
+
+def _timed(address: str, times: int) -> dict[str, float | int]:
+    from django.conf import settings
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client(headers={"host": "localhost"})
+    client.get(f"/?token={settings.FLEETWEB_TOKEN}")
+    with CaptureQueriesContext(connection):
+        answer = client.get(address)
+        number_of_queries = len(connection.queries_log)
+    took_ms, cpu_ms = [], []
+    for _ in range(times):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        answer = client.get(address)
+        took_ms.append((time.perf_counter() - began) * 1000)
+        cpu_ms.append((time.process_time() - cpu_began) * 1000)
+    if answer.status_code != 200:
+        raise SystemExit(f"{address} answers {answer.status_code}.")
+    return {
+        "p50_ms": round(statistics.median(took_ms), 1),
+        "p95_ms": _p95(took_ms),
+        "cpu_p50_ms": round(statistics.median(cpu_ms), 1),
+        "cpu_p95_ms": _p95(cpu_ms),
+        "queries": number_of_queries,
+        "bytes": len(answer.content),
+    }
+
+
+def _p95(values: list[float]) -> float:
+    return round(statistics.quantiles(values, n=20)[-1], 1)
+
+
+def _bytes() -> int:
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        return sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        size: int = cursor.fetchone()[0]
+    return size
