@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from .models import Node, NodeSample, PollerLease, PresenceSpan
+from .models import Happened, Node, NodeSample, PollerLease, PresenceSpan
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -40,3 +40,10 @@ class NodeSampleAdmin(ReadOnlyAdmin):
 @admin.register(PollerLease)
 class PollerLeaseAdmin(ReadOnlyAdmin):
     list_display = ("name", "holder", "renewed_at")
+
+
+@admin.register(Happened)
+class HappenedAdmin(ReadOnlyAdmin):
+    list_display = ("at", "kind", "node", "words")
+    list_filter = ("kind",)
+    date_hierarchy = "at"

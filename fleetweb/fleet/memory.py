@@ -1,6 +1,6 @@
 """Writing presence down: spans as they change, figures every ten seconds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,13 +8,14 @@ from typing import Final
 import msgspec
 from django.db import transaction
 
+from fleetweb.core import happenings
 from fleetweb.core.discretion import discreet_load
 from fleetweb.core.inference import RIBBON
 from fleetweb.core.presence import CognitiveLoad, CognitiveState, FleetPresence, NodePresence, Span
 from fleetweb.core.roster import FleetNode, Role
 
 from . import sample_rollups
-from .models import Node, NodeSample, PresenceSpan
+from .models import Happened, Node, NodeSample, PresenceSpan
 
 SAMPLE_EVERY: Final = timedelta(seconds=10)
 # A machine nobody listed is expected back for so long.
@@ -30,6 +31,7 @@ class Memory:
         # Of the spans that go on; None while it is not known what the database holds.
         self._states: dict[str, CognitiveState] | None = None
         self._sampled_at: datetime | None = None
+        self._before: FleetPresence | None = None
 
     def recall(
         self, fleet: Iterable[FleetNode], last_beat: datetime, now: datetime
@@ -65,15 +67,18 @@ class Memory:
         due = self._sampled_at is None or presence.at - self._sampled_at >= SAMPLE_EVERY
         changed = [n for n in presence.nodes if states.get(n.name) is not n.load.state]
         gone = states.keys() - now_in.keys()
-        if not (due or changed or gone):
+        happened = happenings.between(self._before, presence) if self._before else ()
+        if not (due or changed or gone or happened):
+            self._before = presence
             return
         with transaction.atomic():
+            Happened.objects.note(happened)
             for node in presence.nodes if due else changed:
                 self._keep(node, presence.at)
             self._turn(changed, gone, presence.at)
             if due:
                 self._sample(presence)
-        self._states = now_in
+        self._states, self._before = now_in, presence
         self._sampled_at = presence.at if due else self._sampled_at
 
     def forget(self) -> None:
@@ -107,6 +112,7 @@ class Memory:
             facts["first_seen_at"] = now
         new = {key: value for key, value in facts.items() if getattr(row, key) != value}
         if new:
+            Happened.objects.note(_changes(row, new, now))
             for key, value in new.items():
                 setattr(row, key, value)
             row.save(update_fields=list(new))
@@ -161,6 +167,15 @@ def _recalled(node: Node, listed: Mapping[str, FleetNode], now: datetime) -> Nod
         exo_id=node.exo_id or None,
         last_heard_at=node.last_seen_at,
     )
+
+
+def _changes(row: Node, new: Mapping[str, object], now: datetime) -> Iterator[happenings.Happening]:
+    """What is worth a mark in what is new of a machine that was known."""
+    if row.exo_id and "exo_id" in new:
+        yield happenings.restarted(row.name, now)
+    if row.os_version and "os_version" in new:
+        version = str(new["os_version"])
+        yield happenings.system_changed(row.name, row.os_version, version, now)
 
 
 def _facts(node: NodePresence) -> dict[str, object]:

@@ -11,6 +11,9 @@ from fleetweb.core.buckets import Resolution
 from fleetweb.core.presence import CognitiveState
 from fleetweb.core.roster import Role
 
+# Here so that Django finds it.
+from .happening_models import Happened as Happened
+
 
 def _choices(vocabulary: type[Role] | type[CognitiveState]) -> list[tuple[str, str]]:
     return [(word.value, word.value) for word in vocabulary]

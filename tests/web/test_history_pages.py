@@ -14,8 +14,9 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from fleetweb.core.happenings import Happening, HappeningKind, system_changed
 from fleetweb.core.presence import CognitiveState
-from fleetweb.fleet.models import Node, PresenceSpan
+from fleetweb.fleet.models import Happened, Node, PresenceSpan
 from tests.web import pasts
 from tests.web.pasts import LLAMA, SMALL, asked, machine, remember, sampled, saw, was
 
@@ -242,6 +243,24 @@ def test_a_machine_is_not_back_because_nobody_watches_any_more(owner):
     assert "soldier1 is back" not in page
 
 
+def test_an_election_and_another_system_version_are_marked(owner):
+    machine("king")
+    at = NOON - timedelta(minutes=5)
+    Happened.objects.note(
+        [
+            Happening(at, HappeningKind.ELECTION, "exo has just started over with a new master."),
+            system_changed("king", "26.1", "26.2", at),
+            system_changed("soldier1", "26.1", "26.2", at),
+        ]
+    )
+    address = span(NOON - timedelta(minutes=15), NOON)
+    assert [mark["at"] for mark in drawn(owner, address)["marks"]] == [at.timestamp()] * 3
+    page = text_of(owner, address)
+    assert "exo has just started over with a new master." in page
+    assert "king went from system version 26.1 to 26.2." in page
+    assert "soldier1 went" not in text_of(owner, address.replace("/history/", "/nodes/king/"))
+
+
 # --- side by side ---------------------------------------------------------------------------------
 
 
@@ -434,9 +453,9 @@ def test_a_page_costs_the_same_number_of_queries_however_much_there_was(
     owner, django_assert_num_queries
 ):
     addresses = [
-        (span(NOON - timedelta(hours=2), NOON), 14),
-        (span(NOON - timedelta(days=80), NOON), 14),
-        (span(NOON - timedelta(hours=2), NOON, "/nodes/king/"), 15),
+        (span(NOON - timedelta(hours=2), NOON), 15),
+        (span(NOON - timedelta(days=80), NOON), 15),
+        (span(NOON - timedelta(hours=2), NOON, "/nodes/king/"), 16),
     ]
     machine("king")
     remember([asked("king", NOON - timedelta(minutes=3))])

@@ -11,8 +11,9 @@ from typing import Final
 from django.db.models import Sum
 
 from fleetweb.core.buckets import STEPS, Step, starts
+from fleetweb.core.happenings import Happening, HappeningKind
 from fleetweb.core.presence import Span
-from fleetweb.fleet.models import Node
+from fleetweb.fleet.models import Happened, Node
 from fleetweb.fleet.series import MOST_SPANS, Marker, Reading, bands, markers, readings
 from fleetweb.gateway.models import Rollup, RollupSubject
 from fleetweb.gateway.series import Point, Series, Subject, known, latency_series, step_of
@@ -21,6 +22,7 @@ from .asking import MOST_PICKED, Asked, By
 from .window import Window
 
 POINTS: Final = 300
+MOST_HAPPENED: Final = 100
 SCOPES: Final = {
     By.MACHINE: RollupSubject.NODE,
     By.MODEL: RollupSubject.MODEL,
@@ -70,6 +72,7 @@ class Book:
     presence: dict[str, tuple[Reading, ...]]
     spans: tuple[Span, ...]
     markers: tuple[Marker, ...]
+    happened: tuple[Happening, ...]
     served: tuple[Served, ...]
     never_seen: frozenset[str]
     wrong: tuple[str, ...]
@@ -117,6 +120,7 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
         presence=presence,
         spans=bands(present, window.since, window.until),
         markers=markers(present, window.since, window.until),
+        happened=_happened(window, node),
         served=_served(model, window),
         never_seen=frozenset(name for name in present if seen_at.get(name) is None),
         wrong=(*asked.wrong, *wrong),
@@ -176,6 +180,17 @@ def _subject(by: By, name: str, model: str, node: str | None) -> Subject:
     if node and by is By.MODEL:
         return Subject(RollupSubject.NODE, node, name)
     return Subject(SCOPES[by], name, model if by is By.MACHINE else "")
+
+
+def _happened(window: Window, node: str | None) -> tuple[Happening, ...]:
+    """What happened to the fleet, and to its machines or the one it is all about."""
+    rows = Happened.objects.between(window.since, window.until).order_by("-at")
+    if node:
+        rows = rows.filter(node__in=("", node))
+    return tuple(
+        Happening(row.at, HappeningKind(row.kind), row.words, row.node or None)
+        for row in rows[:MOST_HAPPENED]
+    )
 
 
 def _served(model: str, window: Window) -> tuple[Served, ...]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fleetweb.core import words
+from fleetweb.core.happenings import Happening as FleetHappening
+from fleetweb.core.happenings import HappeningKind
 from fleetweb.core.presence import CognitiveState
 from fleetweb.fleet.series import Happening, Marker
 
@@ -23,6 +25,15 @@ _LOOKS: Final = {
 }
 
 
+_OTHERS: Final = {
+    HappeningKind.ELECTION: ("scale", Tone.DOUBT),
+    HappeningKind.RESTARTED: ("repeat", Tone.STIRRING),
+    HappeningKind.SYSTEM: ("download", Tone.STIRRING),
+    HappeningKind.RENAMED: ("pen-line", Tone.STIRRING),
+    HappeningKind.CLOCK: ("clock", Tone.DOUBT),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class MarkCard:
     """`words` name the machine and say what it was; `iso` and `clock` when."""
@@ -38,7 +49,20 @@ class MarkCard:
 def marks(book: Book, wall: Wall) -> tuple[MarkCard, ...]:
     """Newest first. What happens to several machines at once is one mark for each of them."""
     cards = [_card(marker, wall) for marker in book.markers if _is_true(marker, book)]
-    return tuple(reversed(cards))
+    cards += [_other(happening, wall) for happening in book.happened]
+    return tuple(sorted(cards, key=lambda card: -card.at_s))
+
+
+def _other(happening: FleetHappening, wall: Wall) -> MarkCard:
+    icon, tone = _OTHERS[happening.kind]
+    return MarkCard(
+        at_s=happening.at.timestamp(),
+        iso=happening.at.isoformat(),
+        clock=wall.clock(happening.at),
+        icon=icon,
+        tone=tone,
+        words=happening.words,
+    )
 
 
 def _is_true(marker: Marker, book: Book) -> bool:
