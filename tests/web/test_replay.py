@@ -299,6 +299,11 @@ def test_strangers_see_no_past(client, address):
 
 @pytest.mark.usefixtures("seen", "moved")
 def test_every_moment_costs_the_same(owner, django_assert_num_queries):
+    for number in range(40):
+        metric = RequestMetric.objects.create(
+            id=f"r{number}", asked_at=at(2 * number), ended_at=at(2 * number + 9), status="ok"
+        )
+        RoutingRecord.objects.create(request=metric)
     for second in (3, 10, QUIET, DROPPED + 2, 70):
         with django_assert_num_queries(14):
             replayed(owner, second)

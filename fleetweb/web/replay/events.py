@@ -68,7 +68,8 @@ def events_around(requests: RequestsAt, *, owner: bool, caller: str) -> Events:
     turns = PresenceSpan.objects.select_related("node")
     earlier = turns.filter(started_at__lte=at).order_by("-started_at")[: 2 * BEFORE]
     later = turns.filter(started_at__gt=at).order_by("started_at")[:AFTER]
-    coming = RequestMetric.objects.filter(asked_at__gt=at).order_by("asked_at")[:AFTER]
+    later_asked = RequestMetric.objects.filter(asked_at__gt=at).select_related("routing")
+    coming = later_asked.order_by("asked_at")[:AFTER]
     asked = [*requests.in_hand, *requests.ended, *coming]
     own = [metric for metric in asked if owner or (metric.caller == caller and not metric.key_id)]
     found = [*map(_turn, [*earlier, *later]), *_of_requests(own)]
