@@ -1,6 +1,7 @@
 """What the playground keeps for whoever asked there: texts, until they delete them."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
@@ -39,7 +40,7 @@ class PlaygroundRunQuerySet(models.QuerySet["PlaygroundRun"]):
         """Delete these and every text of theirs, those of the gateway as well; how many."""
         runs = list(self.values_list("pk", flat=True))
         answers = PlaygroundAnswer.objects.filter(turn__run__in=runs)
-        forget_texts(list(answers.values_list("request_id", flat=True)))
+        forget_texts(answers.values("request_id"))
         PlaygroundRun.objects.filter(pk__in=runs).delete()
         return len(runs)
 
@@ -133,6 +134,6 @@ class PlaygroundAnswer(models.Model):
         return self.status not in RequestMetric.OPEN
 
 
-def forget_texts(request_ids: list[str]) -> None:
+def forget_texts(request_ids: Iterable[object]) -> None:
     """What the gateway kept of these requests; that they were asked stays in its history."""
     RequestText.objects.filter(request_id__in=request_ids).delete()

@@ -2,14 +2,15 @@
 import { copy } from "./copy.js";
 import { onChange } from "./changes.js";
 
-const composer = document.getElementById("composer");
+const turnCount = () => document.querySelectorAll("#turns > .turn").length;
+let composer = document.getElementById("composer");
+let turns = turnCount();
 
 function keys(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    const form = event.target.closest?.("#composer") ?? document.getElementById("composer");
-    if (!form) return;
+    if (!composer) return;
     event.preventDefault();
-    form.requestSubmit(form.querySelector(".send"));
+    composer.requestSubmit(composer.querySelector(".send"));
   }
   if (event.key === "Escape") document.querySelector("#stop-all:not([hidden])")?.click();
 }
@@ -21,8 +22,20 @@ async function copyCode({ target }) {
   button.textContent = copied ? "Copied" : "Selected";
 }
 
-// What is under way can be stopped; what is over can be asked again.
+// A prompt that was sent leaves an empty box, ready for the next; the answer to it is what is looked at.
+function goOn() {
+  const sent = document.getElementById("composer");
+  if (sent && sent !== composer) {
+    composer = sent;
+    composer.querySelector("#id_prompt").focus({ preventScroll: true });
+  }
+  if (turnCount() > turns) document.querySelector("#turns > .turn:last-child").scrollIntoView();
+  turns = turnCount();
+}
+
+// Only what is under way can be stopped.
 function follow() {
+  goOn();
   const stop = document.getElementById("stop-all");
   const open = document.querySelector(".standing:not([data-over])");
   if (stop && stop.hidden !== !open) stop.hidden = !open;

@@ -226,8 +226,11 @@ class TestFigures:
             "Speed": "50.0 tokens/s",
             "Tokens": "1,200 read, 300 written, 100 of them thought",
             "Cost": "nothing",
-            "Attempts": "2 (soldier2: soldier2 has gone quiet.)",
+            "Attempts": "2, 1 of them failed",
         }
+
+    def test_earlier_tries_are_told_with_the_reason(self):
+        assert cards.head(1, DONE, after(20)).failed == ("soldier2: soldier2 has gone quiet.",)
 
     def test_what_nobody_measured_is_unknown_and_not_nothing(self):
         failed = Standing(stream(), outcome=Outcome.FAILED, ended_at=AT)

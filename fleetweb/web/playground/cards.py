@@ -63,7 +63,7 @@ class MachineCard:
 
 @dataclass(frozen=True, slots=True)
 class HeadCard:
-    """`done` is 0..100 of a bar, None where nothing can be counted."""
+    """`done` is 0..100 of a bar, None where nothing can be counted; `failed` are earlier tries."""
 
     id: int
     stage: Stage
@@ -77,6 +77,7 @@ class HeadCard:
     done: str | None
     machines: tuple[MachineCard, ...]
     reason: str
+    failed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def head(answer_id: int, standing: Standing, now: datetime) -> HeadCard:
         done=_done(standing),
         machines=tuple(_machine(heard, now) for heard in standing.machines),
         reason=standing.reason,
+        failed=_failed(standing),
     )
 
 
@@ -241,11 +243,13 @@ def _cost(standing: Standing) -> str:
 
 
 def _attempts(standing: Standing) -> str:
-    tries = standing.tries
-    if not tries:
-        return ""
-    failed = [f"{one.where}: {one.error}" for one in tries if one.error]
-    return f"{len(tries)}" + (f" ({' '.join(failed)})" if failed else "")
+    tries = len(standing.tries)
+    failed = len(_failed(standing))
+    return f"{tries}, {failed} of them failed" if failed and tries > 1 else str(tries or "")
+
+
+def _failed(standing: Standing) -> tuple[str, ...]:
+    return tuple(f"{one.where}: {one.error}" for one in standing.tries if one.error)
 
 
 def _seconds(seconds: float | None) -> str:

@@ -32,9 +32,7 @@ class Composer(forms.Form):
         label="Prompt",
         max_length=PROMPT_CHARS,
         strip=False,
-        widget=forms.Textarea(
-            attrs={"rows": 4, "placeholder": "Ask the fleet…", "dir": "auto", "autofocus": True}
-        ),
+        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "Ask the fleet…", "dir": "auto"}),
         error_messages={"required": "There is no prompt yet. Write one."},
     )
     system = forms.CharField(

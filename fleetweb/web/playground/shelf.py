@@ -187,3 +187,33 @@ def in_hand(user: User, run_ids: Sequence[str]) -> list[str]:
     """The requests of these runs that are not over."""
     answers = PlaygroundAnswer.objects.open().filter(turn__run__in=run_ids, turn__run__user=user)
     return list(answers.values_list("request_id", flat=True))
+
+
+def boxes_of(run: PlaygroundRun, number: int) -> dict[str, Any]:
+    """What a turn was asked with, as the composer's boxes; {} where there is no such turn."""
+    turn = run.turns.filter(number=number).first()
+    if turn is None:
+        return {}
+    params = dict(turn.params)
+    if "stop" in params:
+        params["stop"] = "\n".join(params["stop"])
+    boxes: dict[str, Any] = {"prompt": turn.prompt, "system": run.system, **params}
+    for answer in turn.answers.all():
+        boxes[f"model_{answer.column}"] = answer.model
+        boxes[f"strategy_{answer.column}"] = answer.strategy
+        boxes[f"reach_{answer.column}"] = answer.reach
+        boxes["afresh"] = answer.afresh
+    return boxes
+
+
+def boxes_after(run: PlaygroundRun) -> dict[str, Any]:
+    """The targets and parameters of the last turn, for the next one."""
+    turn = run.turns.order_by("-number").first()
+    return {} if turn is None else {**boxes_of(run, turn.number), "prompt": ""}
+
+
+def own_ids(user: User, run_ids: list[str] | None) -> list[str]:
+    """Those of `run_ids` that are theirs, or all of theirs."""
+    own = PlaygroundRun.objects.of(user)
+    chosen = own if run_ids is None else own.filter(pk__in=run_ids)
+    return list(chosen.values_list("pk", flat=True))

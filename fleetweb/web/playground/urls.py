@@ -2,16 +2,29 @@
 
 from django.urls import path
 
-from ..views import playground as views
+from ..views import playground
+from ..views import playground_answers as answers
 
 urlpatterns = [
-    path("", views.playground, name="playground"),
-    path("route/", views.route, name="playground-route"),
-    path("delete/", views.delete, name="playground-delete"),
-    path("answers/<int:answer_id>/stop/", views.answer_stop, name="playground-answer-stop"),
-    path("answers/<int:answer_id>/retry/", views.answer_retry, name="playground-answer-retry"),
-    path("answers/<int:answer_id>/code/", views.answer_code, name="playground-answer-code"),
-    path("<slug:run_id>/", views.run_page, name="playground-run"),
-    path("<slug:run_id>/stop/", views.stop, name="playground-stop"),
-    path("<slug:run_id>/branch/<int:number>/", views.branch, name="playground-branch"),
+    path("", playground.playground, name="playground"),
+    path("route/", playground.route, name="playground-route"),
+    path("delete/", answers.delete, name="playground-delete"),
+    path(
+        "answers/<int:answer_id>/stop/",
+        answers.answer_stop,
+        name="playground-answer-stop",
+    ),
+    path(
+        "answers/<int:answer_id>/retry/",
+        answers.answer_retry,
+        name="playground-answer-retry",
+    ),
+    path(
+        "answers/<int:answer_id>/code/",
+        answers.answer_code,
+        name="playground-answer-code",
+    ),
+    path("<slug:run_id>/", playground.run_page, name="playground-run"),
+    path("<slug:run_id>/stop/", answers.stop, name="playground-stop"),
+    path("<slug:run_id>/branch/<int:number>/", playground.branch, name="playground-branch"),
 ]
