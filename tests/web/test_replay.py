@@ -207,7 +207,7 @@ def test_trouble_is_marked_in_the_hour(owner):
 @pytest.mark.usefixtures("seen")
 def test_before_the_first_look_nobody_was_watching(owner):
     page = replayed(owner, -60)
-    assert "Nobody was watching yet; somebody is again from" in " ".join(page.split())
+    assert "Nobody was watching yet; somebody is from" in " ".join(page.split())
     assert "data-node=" not in page
     assert told(owner, -60)["watched"] is False
 

@@ -495,6 +495,16 @@ def test_one_that_could_not_take_it_is_no_loss():
     assert regret(elsewhere(1.0, excluded="does not answer")) == "Nobody else could have taken it."
 
 
+def test_what_failed_is_no_loss_but_the_time_it_took_is_told():
+    metric = asked(provider="ollama")
+    tries = [attempt(metric, "king", 0.5, 0.9, "king is gone"), attempt(metric, None, 1.4, 2.6)]
+    at_king = candidate("king", 100.0, node_endpoint=tries[0]["endpoint"])
+    beside = candidate("soldier1", 100.0)
+    routed(metric, at_king, beside, attempts=tries, decision="fallback", node_endpoint="ollama")
+    card = why(metric, tries_of(metric))
+    assert card.regret == "900 ms went to king in vain. Nobody else could have taken it."
+
+
 def test_without_a_first_token_there_is_nothing_to_compare():
     assert "nothing to compare" in regret(elsewhere(1.0), ttft_ms=None)
 

@@ -1,6 +1,6 @@
 """Why a request went where it went, and afterwards the regret: would another have been quicker?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,7 @@ def why(metric: RequestMetric, tries: Sequence[Try]) -> WhyCard | None:
         candidates=tuple(_candidate(c, routing, took_ms) for c in routing.candidates),
         expected=elapsed(routing.estimated_latency_ms),
         took=elapsed(took_ms),
-        regret=_regret(routing, took_ms),
+        regret=_regret(routing, tries, took_ms),
     )
 
 
@@ -161,10 +161,26 @@ def _beside(estimated_ms: float | None, took_ms: float | None) -> str:
     return f"{elapsed(abs(estimated_ms - took_ms))} {word}"
 
 
-def _regret(routing: RoutingRecord, took_ms: float | None) -> str:
+def _regret(routing: RoutingRecord, tries: Sequence[Try], took_ms: float | None) -> str:
+    return " ".join([*_lost(tries), _missed(routing, tries, took_ms)])
+
+
+def _lost(tries: Sequence[Try]) -> Iterator[str]:
+    """The time that went to those who were asked before whoever came last."""
+    for tried in tries[:-1]:
+        if tried.error:
+            yield f"{tried.took} went to {tried.who} in vain."
+
+
+def _missed(routing: RoutingRecord, tries: Sequence[Try], took_ms: float | None) -> str:
+    """What the losers were expected to take, where they could have taken it."""
     if took_ms is None:
         return "No first token came from it, so there is nothing to compare."
+    in_vain = {tried.endpoint for tried in tries if tried.error}
+    out = {c["cluster"] for c in routing.candidates if shown(c["node_endpoint"]) in in_vain}
     losers = [c for c in routing.candidates if not c["excluded"] and not _is_chosen(c, routing)]
+    if routing.decision == RoutingDecision.FALLBACK:
+        losers = [c for c in losers if c["cluster"] not in out]
     if not losers:
         return "Nobody else could have taken it."
     elsewhere = [c for c in losers if c["cluster"] != _cluster(routing)]
