@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from fleetweb.core.streams import Answered
+from fleetweb.core.streams import Answered, Stage
 from fleetweb.errors import ProviderRefused
 from fleetweb.fleet import worker
 
@@ -15,6 +15,7 @@ from .passage import Passage
 GROUP: Final = "gateway"
 TOLD_AFTER_S: Final = 0.02  # the first news: until then a request has better to do
 TOLD_EVERY_S: Final = 0.12  # at most so often, while something changes
+TOLD_SOONER_S: Final = 0.06  # at most so often, when a request enters another stage
 TOLD_ANYWAY_S: Final = 2.0  # the poller forgets a process that says nothing for 6 s
 CANCELLED: Final = 499  # what nginx calls a request that was closed before its answer
 
@@ -31,7 +32,9 @@ class Desk:
         self.passages: dict[str, Passage] = {}
         self._leashes: dict[str, Leash] = {}
         self._answered: list[Answered] = []
+        self._stages: dict[str, Stage] = {}
         self._news = asyncio.Event()
+        self._entered = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -49,11 +52,16 @@ class Desk:
     def leave(self, passage: Passage) -> None:
         self.passages.pop(passage.id, None)
         self._leashes.pop(passage.id, None)
+        self._stages.pop(passage.id, None)
         self._answered.append(passage.answered())
         self._news.set()
 
-    def changed(self, passage: Passage) -> None:  # noqa: ARG002  a Passage's callback
+    def changed(self, passage: Passage) -> None:
+        """Something shows that others may want to see; another stage soonest."""
         self._news.set()
+        if passage.id in self.passages and passage.stage is not self._stages.get(passage.id):
+            self._stages[passage.id] = passage.stage
+            self._entered.set()
 
     def interrupt(self, request_id: str, error: Exception) -> None:
         """End the attempt under way; another may follow."""
@@ -86,6 +94,7 @@ class Desk:
         await asyncio.sleep(TOLD_AFTER_S)
         while True:
             self._news.clear()
+            self._entered.clear()
             here = [passage.stream() for passage in self.passages.values()]
             answered, self._answered = self._answered, []
             await worker.ask(
@@ -98,7 +107,8 @@ class Desk:
             )
             if not self.passages and not self._answered:
                 return
-            await asyncio.sleep(TOLD_EVERY_S)
+            await asyncio.sleep(TOLD_SOONER_S)
+            await _until(self._entered, TOLD_EVERY_S - TOLD_SOONER_S)
             await _until(self._news, TOLD_ANYWAY_S)
 
     async def _listen(self) -> None:
