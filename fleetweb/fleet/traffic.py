@@ -23,9 +23,9 @@ class Traffic:
 
     def told(self, process: str, streams: Any, answered: Any) -> None:
         """What one process has in hand now, and what it has finished since it spoke last."""
-        now = time.monotonic()
-        self._streams[process] = (msgspec.convert(streams, tuple[Stream, ...]), now)
+        here = msgspec.convert(streams, tuple[Stream, ...])
         fresh = msgspec.convert(answered, tuple[Answered, ...])
+        self._streams[process] = here, time.monotonic()
         both = sorted((*fresh, *self._answered), key=lambda one: one.ended_at, reverse=True)
         self._answered = tuple(both[:ANSWERED_SHOWN])
         self._changed()

@@ -122,9 +122,10 @@ def test_answers_outlive_the_process_that_gave_them(told, clock):
     assert [answer.id for answer in told.answered] == ["1"]
 
 
-def test_news_that_can_not_be_read_changes_nothing(told, news):
+@pytest.mark.parametrize("unreadable", [([{"id": "b"}], []), ([], [{"id": "b"}])])
+def test_news_that_can_not_be_read_changes_nothing(told, news, unreadable):
     tell(told, "p", [a_stream("a")])
     with pytest.raises(msgspec.ValidationError):
-        told.told("p", [{"id": "b"}], [])
+        told.told("p", *unreadable)
     assert [stream.id for stream in told.streams] == ["a"]
     assert news == [True]
