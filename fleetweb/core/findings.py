@@ -16,6 +16,8 @@ from .presence import NEEDS_OWNER, CognitiveState
 # How many times as long it must have taken, and of how many requests on either side.
 SLOW: Final = 2.0
 FEWEST: Final = 3
+# Long prompts and long answers take long anywhere: with nothing seen to explain it, take more.
+FEWEST_UNEXPLAINED: Final = 10
 # Of the requests of a point, this many must have failed to be spoken of.
 FAILING: Final = 0.2
 # Macs slow themselves down from about here; the others must be clearly cooler.
@@ -108,13 +110,14 @@ class Slow:
         return self.took_ms / self.usual_ms
 
     @property
-    def weight(self) -> float:
-        """How long people waited more than usual, in all: what makes it worth saying first.
+    def weight(self) -> tuple[bool, bool, float]:
+        """What makes it worth saying first; last of it, how long people waited more than usual.
 
-        What others did at the same time says more than what was at another.
+        The first token says more than the whole answer, which takes its length; and what others
+        did at the same time says more than what was at another.
         """
         lost_ms = (self.took_ms - self.usual_ms) * self.requests
-        return lost_ms * (2 if self.against is Against.OTHERS else 1)
+        return self.measured is Measured.TTFT, self.against is Against.OTHERS, lost_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,17 @@ Pair = tuple[Slot, float]
 
 
 def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> tuple[Finding, ...]:
-    """At most three, the gravest first: what was slow, then what failed, then who was away.
+    """At most three: who was slow for a reason, what failed, who was away, who was slow without.
 
     They are about the machines in `felt`; what others answered is there to compare with.
     """
     slow = [_explained(found, felt) for found in _slowest(answers) if found.machine in felt]
     failing = [_explained_failure(f, felt) for f in _failing(answers) if f.machine in felt]
-    explained: tuple[Slow | Failing, ...] = (*slow, *failing)
+    explained: list[Slow | Failing] = [*(s for s in slow if s.reasons.are_known), *failing]
+    unexplained = (s for s in slow if not s.reasons.are_known and s.requests >= FEWEST_UNEXPLAINED)
     told = {found.machine for found in explained if found.reasons.troubles}
     away = [found for found in _away(felt) if found.machine not in told]
-    return (*explained, *away)[:MOST]
+    return (*explained, *away, *unexplained)[:MOST]
 
 
 # --- slow ---------------------------------------------------------------------------------------
@@ -168,7 +172,7 @@ def _slowest(answers: Sequence[Answers]) -> list[Slow]:
             known = worst.get(found.machine)
             if known is None or found.weight > known.weight:
                 worst[found.machine] = found
-    return sorted(worst.values(), key=lambda found: -found.weight)
+    return sorted(worst.values(), key=lambda found: found.weight, reverse=True)
 
 
 def _slow_runs(own: Answers, answers: Sequence[Answers]) -> Iterator[Slow]:

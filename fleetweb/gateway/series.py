@@ -161,7 +161,7 @@ class _Kept:
         )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16_384)
 def percentiles(packed: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
     """Of everything in these histograms. What is past does not change: it is worked out once."""
     return Histogram.merged(map(Histogram.unpack, packed)).percentiles(*qs)

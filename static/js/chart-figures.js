@@ -34,7 +34,7 @@ export function told(kind, value) {
 // An axis has room for little: half seconds and half requests are left out.
 export function axisText(kind, value) {
   if (kind === "count" && !Number.isInteger(value)) return "";
-  if (kind === "ms" && value >= 120000) return `${number(value / 60000)} min`;
+  if (kind === "ms" && value >= 60000) return `${number(value / 60000)} min`;
   if (kind === "ms" && value >= 1000) return `${number(value / 1000)} s`;
   return value === 0 && kind === "ms" ? "0" : told(kind, value);
 }

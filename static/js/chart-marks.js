@@ -1,3 +1,6 @@
+// Where there are more, lines would hide what they are to explain: only their flags are drawn.
+const MOST_LINES = 24;
+
 // Thin lines through a chart where something happened; the list below the charts has the words.
 export function marksPlugin(marks, colourOf) {
   function draw(u) {
@@ -5,19 +8,23 @@ export function marksPlugin(marks, colourOf) {
     ctx.save();
     ctx.setLineDash([2, 3]);
     ctx.lineWidth = devicePixelRatio;
-    for (const mark of marks()) {
+    const shown = marks().filter((mark) => mark.at >= u.scales.x.min && mark.at <= u.scales.x.max);
+    for (const mark of shown) {
       const x = Math.round(u.valToPos(mark.at, "x", true));
-      if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.strokeStyle = ctx.fillStyle = colourOf(mark.tone);
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
+      if (shown.length <= MOST_LINES) line(ctx, x, bbox);
       flag(ctx, x, bbox.top, mark.tone);
     }
     ctx.restore();
   }
   return { hooks: { drawAxes: draw } };
+}
+
+function line(ctx, x, bbox) {
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
 }
 
 // Trouble points down, what is good again points up: not by colour alone.

@@ -50,8 +50,15 @@ function axes(kind) {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   return [
     { stroke, font, grid: { show: false }, ticks: { stroke: grid.stroke, size: 4 }, space: 64, size: X_AXIS, values: hours },
-    { stroke, font, grid, ticks: { show: false }, size: AXIS, space: 36, values: (u, splits) => splits.map((v) => axisText(kind, v)) },
+    { stroke, font, grid, ticks: { show: false }, size: AXIS, space: 36, incrs: incrs(kind), values: (u, splits) => splits.map((v) => axisText(kind, v)) },
   ];
+}
+
+// Times are divided as clocks are, not by tens.
+function incrs(kind) {
+  if (kind !== "ms") return undefined;
+  const seconds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000];
+  return [1, 2, 5, 10, 20, 50, 100, 200, 500, ...seconds.map((s) => s * 1000)];
 }
 
 function hours(u, splits, _axis, _space, step) {

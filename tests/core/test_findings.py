@@ -24,7 +24,7 @@ HOUR = 3600
 LLAMA, QWEN = "llama", "qwen"
 
 
-def answers(machine: str, *ttfts: float | None, model: str = LLAMA, count: int = 5) -> Answers:
+def answers(machine: str, *ttfts: float | None, model: str = LLAMA, count: int = 10) -> Answers:
     """An hour each; None is an hour in which nothing was asked."""
     slots = tuple(
         Slot(i * HOUR, (i + 1) * HOUR, count, 0, ttft)
@@ -56,7 +56,7 @@ def test_a_slow_hour_is_found_beside_the_others():
     assert found.against is Against.OTHERS
     assert (found.begins_s, found.ends_s) == (2 * HOUR, 3 * HOUR)
     assert round(found.times, 1) == 3.2
-    assert found.requests == 5
+    assert found.requests == 10
     assert not found.reasons.are_known
 
 
@@ -103,11 +103,27 @@ def test_a_few_requests_prove_nothing():
     assert findings((SLOW_HOUR[0], once), felt("king", "soldier2")) == ()
 
 
+def test_slowness_that_nothing_explains_takes_more_requests_to_be_told():
+    few = tuple(replace(a, slots=tuple(replace(s, count=4) for s in a.slots)) for a in SLOW_HOUR)
+    assert findings(few, felt("king", "soldier2")) == ()
+    hot = Felt(2 * HOUR, 3 * HOUR, temperature_c=92.0)
+    (found,) = findings(few, felt("king", "soldier2", soldier2=hot))
+    assert isinstance(found, Slow)
+    assert found.reasons.hot_c == 92.0
+
+
+def test_who_was_away_comes_before_slowness_without_a_reason():
+    gone = Felt(HOUR, 2 * HOUR, {CognitiveState.OFFLINE: 1200.0})
+    away, slow = findings(SLOW_HOUR, felt("king", "soldier2", king=gone))
+    assert isinstance(away, Away)
+    assert isinstance(slow, Slow)
+
+
 def test_hours_without_requests_do_not_break_a_slow_time_nor_make_one():
     gaps = answers("soldier2", 400, None, 1300, None, 1300, 400)
     (found,) = findings((SLOW_HOUR[0], gaps), felt("king", "soldier2"))
     assert isinstance(found, Slow)
-    assert (found.begins_s, found.ends_s, found.requests) == (2 * HOUR, 5 * HOUR, 10)
+    assert (found.begins_s, found.ends_s, found.requests) == (2 * HOUR, 5 * HOUR, 20)
 
 
 def test_requests_that_fail_are_told():
@@ -115,7 +131,7 @@ def test_requests_that_fail_are_told():
     broken = replace(own, slots=(*own.slots[:2], replace(own.slots[2], errors=4)))
     (found,) = findings((broken,), felt("soldier1", hours=3))
     assert isinstance(found, Failing)
-    assert (found.errors, found.requests, found.begins_s) == (4, 5, 2 * HOUR)
+    assert (found.errors, found.requests, found.begins_s) == (4, 10, 2 * HOUR)
 
 
 def test_a_machine_that_was_away_is_told_even_if_nobody_asked_it():

@@ -122,7 +122,7 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
         markers=markers(present, window.since, window.until),
         happened=_happened(window, node),
         served=_served(model, window),
-        never_seen=frozenset(name for name in present if seen_at.get(name) is None),
+        never_seen=frozenset(name for name in present if _is_new(seen_at[name], presence[name])),
         wrong=(*asked.wrong, *wrong),
     )
 
@@ -191,6 +191,11 @@ def _happened(window: Window, node: str | None) -> tuple[Happening, ...]:
         Happening(row.at, HappeningKind(row.kind), row.words, row.node or None)
         for row in rows[:MOST_HAPPENED]
     )
+
+
+def _is_new(first_seen_at: datetime | None, seen: Sequence[Reading]) -> bool:
+    """Whether a machine that is listed has never been here: it can't have been away."""
+    return first_seen_at is None and not any(reading.samples for reading in seen)
 
 
 def _served(model: str, window: Window) -> tuple[Served, ...]:

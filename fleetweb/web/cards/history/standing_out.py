@@ -134,7 +134,7 @@ def _away(found: Away, when: str, address: str) -> FindingCard:
 
 def _why(reasons: Reasons) -> str:
     if not reasons.are_known:
-        return "Nothing it reported says why: it was there and at work, and not hot."
+        return "Nothing it reported explains that; longer prompts or longer answers would."
     parts = list(_parts(reasons))
     return f"In that time it was {words.listing(parts)}."
 
