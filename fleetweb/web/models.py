@@ -1,7 +1,6 @@
 """What the playground keeps for whoever asked there: texts, until they delete them."""
 
 import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
@@ -40,7 +39,7 @@ class PlaygroundRunQuerySet(models.QuerySet["PlaygroundRun"]):
         """Delete these and every text of theirs, those of the gateway as well; how many."""
         runs = list(self.values_list("pk", flat=True))
         answers = PlaygroundAnswer.objects.filter(turn__run__in=runs)
-        forget_texts(answers.values("request_id"))
+        RequestText.objects.filter(request_id__in=answers.values("request_id")).delete()
         PlaygroundRun.objects.filter(pk__in=runs).delete()
         return len(runs)
 
@@ -134,6 +133,6 @@ class PlaygroundAnswer(models.Model):
         return self.status not in RequestMetric.OPEN
 
 
-def forget_texts(request_ids: Iterable[object]) -> None:
-    """What the gateway kept of these requests; that they were asked stays in its history."""
-    RequestText.objects.filter(request_id__in=request_ids).delete()
+def forget_text(request_id: str) -> None:
+    """What the gateway kept of a request; that it was asked stays in its history."""
+    RequestText.objects.filter(request_id=request_id).delete()

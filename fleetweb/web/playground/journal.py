@@ -172,8 +172,9 @@ class Journal:
         try:
             found = await _aside(shelf.write)(self.answer_id, self.passage.id, standing, **texts)
         except DatabaseError as error:
-            once.warn(self.passage.id, f"An answer of the playground is not written: {error}")
+            once.warn("database", f"An answer of the playground is not written: {error}")
             return False
+        once.well("database", "Answers of the playground are written again.")
         self._written_at = time.monotonic()
         self.is_forgotten = not found
         for column, (blocks, characters) in zip(columns, reached, strict=True):

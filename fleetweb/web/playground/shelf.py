@@ -23,7 +23,7 @@ from ..models import (
     PlaygroundAnswer,
     PlaygroundRun,
     PlaygroundTurn,
-    forget_texts,
+    forget_text,
 )
 from .asking import Target, body_of, request_of
 from .standing import Standing, stored
@@ -147,7 +147,7 @@ def _copy_turns(source: PlaygroundRun, run: PlaygroundRun, *, before: int) -> No
 @transaction.atomic
 def begin_again(answer: PlaygroundAnswer, request_id: str, now: datetime) -> None:
     """The same once more, in the same place; what had been said is gone."""
-    forget_texts([answer.request_id])
+    forget_text(answer.request_id)
     answer.request_id, answer.seen_at = request_id, now
     answer.status = PlaygroundAnswer._meta.get_field("status").default
     answer.thinking = answer.text = ""
@@ -166,7 +166,7 @@ def write(answer_id: int, request_id: str, standing: Standing, **texts: str) -> 
 def forget_answer(request_id: str) -> None:
     """What the gateway wrote of one whose row was gone before it ended."""
     if not PlaygroundAnswer.objects.filter(request_id=request_id).exists():
-        forget_texts([request_id])
+        forget_text(request_id)
 
 
 def kept_keys(run_ids: Sequence[str]) -> list[str]:
