@@ -15,7 +15,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from fleetweb.core import words
 from fleetweb.core.evidence import Evidence
-from fleetweb.core.inference import RIBBON, TRAIL_SECONDS
+from fleetweb.core.inference import RIBBON
 from fleetweb.core.presence import (
     AT_WORK,
     CognitiveLoad,
@@ -32,11 +32,9 @@ from fleetweb.core.streams import SENT, Answered, Stream
 from fleetweb.core.voice import fleet_says
 
 from .models import Node, NodeSample, PresenceSpan
+from .past_figures import Figures, figures_at, samples_of
 
 NOBODY_WATCHED: Final = "Nobody was watching."
-# Samples come every ten seconds; older ones may have been thinned to one a minute.
-SAMPLE_LASTS: Final = timedelta(seconds=65)
-TRAIL_LASTS_S: Final = 12
 _ROLES: Final = (Role.KING, Role.SOLDIER, Role.DRUMMER, Role.WORKER)
 
 
@@ -69,9 +67,9 @@ def fleet_at(
     rows = PresenceSpan.objects.filter(pk__in=current.values()).select_related("node")
     lasting = sorted(rows, key=lambda span: (_ROLES.index(Role(span.node.role)), span.node_id))
     shares = _shares(work)
-    samples = _samples(current, at)
+    samples = samples_of(current, at)
     nodes = tuple(
-        _presence(span, _figures(spans, span.node_id, samples[span.node_id], at), shares, at)
+        _presence(span, figures_at(spans, span.node_id, samples[span.node_id], at), shares, at)
         for span in lasting
     )
     presence = FleetPresence(
@@ -134,56 +132,9 @@ def _as_seen(
             yield Span(names[span.node_id], state, span.started_at, ended_at)
 
 
-def _samples(nodes: Iterable[int], at: datetime) -> Mapping[int, list[NodeSample]]:
-    """By machine what was sampled in the last minute, oldest first."""
-    found: dict[int, list[NodeSample]] = defaultdict(list)
-    inside = NodeSample.objects.filter(node_id__in=list(nodes))
-    for sample in inside.filter(at__gt=at - SAMPLE_LASTS, at__lte=at).order_by("at"):
-        found[sample.node_id].append(sample)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Figures:
-    """The newest sample that still says something, and the effort of the last minute."""
-
-    sample: NodeSample | None
-    trail: tuple[float | None, ...]
-
-
-def _figures(
-    spans: Sequence[PresenceSpan], node_id: int, samples: Sequence[NodeSample], at: datetime
-) -> _Figures:
-    """Samples from before a machine was last away are of no use; while it is, it has none."""
-    away = [
-        (span.started_at, span.ended_at or at)
-        for span in spans
-        if span.node_id == node_id and span.state == CognitiveState.OFFLINE
-    ]
-    back_at = max((end for _, end in away if end <= at), default=None)
-    recent = [sample for sample in samples if back_at is None or sample.at >= back_at]
-    return _Figures(recent[-1] if recent else None, _trail(samples, away, at))
-
-
-def _trail(
-    samples: Sequence[NodeSample], away: Sequence[tuple[datetime, datetime]], at: datetime
-) -> tuple[float | None, ...]:
-    """A value a second, as the last sample before it had it; None where that is too long ago."""
-    known: dict[int, float] = {}
-    for sample in samples:
-        first = TRAIL_SECONDS - 1 - int((at - sample.at).total_seconds())
-        for second in range(first, first + TRAIL_LASTS_S):
-            known[second] = sample.intensity
-    moments = ((s, at - timedelta(seconds=TRAIL_SECONDS - 1 - s)) for s in range(TRAIL_SECONDS))
-    return tuple(
-        None if any(began <= moment < ended for began, ended in away) else known.get(second)
-        for second, moment in moments
-    )
-
-
 def _presence(
     span: PresenceSpan,
-    figures: _Figures,
+    figures: Figures,
     shares: Mapping[str, tuple[ShardShare, ...]],
     at: datetime,
 ) -> NodePresence:
