@@ -81,12 +81,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points `step` apart without a gap: where nothing was asked, one says so. `total` is all."""
+    """Points `step` apart without a gap: where nothing was asked, one says so."""
 
     subject: Subject
     step: Step
     points: tuple[Point, ...]
-    total: Point
+    _kept: "_Kept"
+
+    @property
+    def total(self) -> Point:
+        """All of them as one; merged when it is asked for, because few ask for it."""
+        return self._kept.point(int(self.points[0].at.timestamp()))
 
 
 def latency_series(
@@ -174,7 +179,7 @@ def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int
     points = tuple(
         kept.get(place, nothing).point(begins_s) for place, begins_s in enumerate(grid[:-1])
     )
-    return Series(subject, step, points, total.point(grid[0]))
+    return Series(subject, step, points, total)
 
 
 def _all_kept(
