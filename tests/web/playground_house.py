@@ -25,6 +25,7 @@ from tests.scripted_exo import ScriptedExo
 
 ASK = "/playground/"
 WITH_SCRIPTS = {"HX-Request": "true"}
+DEADLINE_S = 60.0  # listening to a megabyte takes the gateway seconds
 
 
 @asynccontextmanager
@@ -105,9 +106,9 @@ class Follower:
 
     async def hears(self, words: str) -> str:
         """The first message with `words` in it; everything up to it is kept in `heard`."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(DEADLINE_S):
             while True:
-                message = await self.socket.receive_from(15)
+                message = await self.socket.receive_from(DEADLINE_S)
                 if message.startswith("{"):
                     continue
                 self.heard.append(message)
