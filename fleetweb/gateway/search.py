@@ -19,7 +19,7 @@ from fleetweb.core.streams import Outcome
 
 from .models import RequestMetric
 
-LOOKED_THROUGH: Final = 2000
+LOOKED_THROUGH: Final = 1000
 # What must be said besides, or the index is not used: indexes of rare values hold no others, and
 # a key may have the name of a person.
 _BY_INDEX: Final = {
