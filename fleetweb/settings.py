@@ -222,6 +222,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # any page can send one
         "django.request": {"level": "ERROR"},  # a stranger's 401s and 404s are not news
         "django.server": {"propagate": True, "handlers": []},
         "daphne": {"level": "WARNING"},

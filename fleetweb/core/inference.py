@@ -47,7 +47,7 @@ def infer(
     here = list(_present(machines, watches, streams, names, now))
     absent = list(absent_machines(fleet, here, watches, previous, now))
     nodes = tuple(_after(node, previous, now) for node in sorted(here + absent, key=_order(fleet)))
-    state, sentence = fleet_says(nodes, now)
+    state, sentence = fleet_says(nodes, now, watches)
     return FleetPresence(
         at=now,
         sentence=sentence,

@@ -21,10 +21,13 @@ from .watch import ClusterWatch
 LOSS_IS_NEWS = timedelta(minutes=5)
 
 
-def fleet_says(nodes: Sequence[NodePresence], now: datetime) -> tuple[CognitiveState, str]:
+def fleet_says(
+    nodes: Sequence[NodePresence], now: datetime, watches: Sequence[ClusterWatch] = ()
+) -> tuple[CognitiveState, str]:
     """The fleet's state and sentence: the machine that needs its owner speaks for all."""
     if all(node.load.state is CognitiveState.OFFLINE for node in nodes):
-        return CognitiveState.OFFLINE, words.FLEET_SLEEPING
+        lost = any(_has_just_gone(watch, now) for watch in watches)
+        return CognitiveState.OFFLINE, words.FLEET_LOST if lost else words.FLEET_SLEEPING
     troubled = min(_in_need(nodes, now), key=_urgency, default=None)
     if troubled:
         return troubled.load.state, words.named(troubled.name, troubled.load.sentence)
@@ -36,6 +39,12 @@ def fleet_says(nodes: Sequence[NodePresence], now: datetime) -> tuple[CognitiveS
         if busy:
             return state, min(busy, key=_completion).load.sentence
     return CognitiveState.IDLE, words.FLEET_WAITING
+
+
+def _has_just_gone(watch: ClusterWatch, now: datetime) -> bool:
+    """Whether it answered a while ago and does not any more: that is no sleep."""
+    answered_at = watch.answered_at
+    return not watch.answers and answered_at is not None and now - answered_at <= LOSS_IS_NEWS
 
 
 def _in_need(nodes: Sequence[NodePresence], now: datetime) -> Iterator[NodePresence]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from .snapshot import PREVIEW_CHARS
 
 FLEET_LOOKING = "Looking for your machines..."
+FLEET_LOST = "exo has stopped answering."
 FLEET_SLEEPING = "The fleet is sleeping..."
 FLEET_WAITING = "The fleet is present and waiting for you."
 FLEET_PROCESSING = "Processing your request..."
@@ -175,6 +176,10 @@ def processing(task: str | None, others: int, *, hard: bool) -> str:
     if task is None:
         return f"{opening}: a request{more}."
     return f"{opening}: {task}{more}"
+
+
+def fleet_unwatched(since: datetime, now: datetime) -> str:
+    return f"Nobody has watched the fleet since {clock(since, now)}."
 
 
 def held_up(name: str, part: str | None, trouble: str) -> str:

@@ -4,6 +4,7 @@ It lives in the cache: in this process's memory, or in Redis when several share 
 previews of prompts, so it is kept nowhere else and forgotten soon after nobody renews it.
 """
 
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +17,7 @@ from fleetweb.core.presence import FleetPresence
 
 KEY: Final = "fleet-presence"
 KEPT_FOR_S: Final = 300
+FRESH_FOR: Final = timedelta(seconds=10)  # ten beats, the last of them long
 
 _decoder = msgspec.json.Decoder(FleetPresence)
 
@@ -37,6 +39,12 @@ async def publish(presence: FleetPresence) -> None:
 async def current() -> FleetPresence | None:
     """The newest presence, None while nobody has looked yet."""
     return seen() if _is_near() else await sync_to_async(seen, thread_sensitive=False)()
+
+
+async def watched(now: datetime) -> FleetPresence | None:
+    """The newest presence if somebody still watches: what is older says nothing of now."""
+    presence = await current()
+    return presence if presence is not None and now - presence.at <= FRESH_FOR else None
 
 
 def seen() -> FleetPresence | None:

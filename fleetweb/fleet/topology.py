@@ -117,7 +117,7 @@ class ClusterTopologyService:
         return self._metrics.setdefault(node, NodeMetrics())
 
     async def get_cluster_status(self) -> ClusterStatus:
-        presence = await live.current()
+        presence = await live.watched(timezone.now())
         return self.status_of(presence.nodes if presence else ())
 
     def status_of(self, nodes: tuple[NodePresence, ...]) -> ClusterStatus:
@@ -136,7 +136,7 @@ class ClusterTopologyService:
         )
 
     async def _well(self) -> list[NodePresence]:
-        presence = await live.current()
+        presence = await live.watched(timezone.now())
         return [node for node in presence.nodes if self._is_well(node)] if presence else []
 
     def _is_well(self, node: NodePresence) -> bool:

@@ -189,7 +189,7 @@ def test_a_cluster_that_is_lost_takes_its_machines_offline_and_gives_them_back()
     watch = watch.missed("refused", Condition.UNREACHABLE, DOOR, at(6))
     lost = presence(watch, previous=before, now=at(6))
     assert states(lost)["king"] == "offline"
-    assert lost.sentence == "The fleet is sleeping..."
+    assert lost.sentence == "exo has stopped answering."
     watch = watch.heard(pair(heard=9, index=109), OTHER_DOOR, at(9))
     back = presence(watch, previous=lost, now=at(9))
     assert states(back)["king"] == "idle"

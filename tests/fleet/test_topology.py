@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 
 from fleetweb.core.presence import (
     CognitiveLoad,
@@ -71,7 +72,9 @@ def _nothing_published_yet():
 
 
 async def publish(*nodes: NodePresence) -> None:
-    await live.publish(FleetPresence(NOW, "", CognitiveState.IDLE, 0.0, nodes, sequence=1))
+    await live.publish(
+        FleetPresence(timezone.now(), "", CognitiveState.IDLE, 0.0, nodes, sequence=1)
+    )
 
 
 async def test_nothing_is_known_before_anybody_has_looked(service):
@@ -142,6 +145,7 @@ async def test_a_machine_that_fails_requests_is_unwell_until_they_are_old(servic
     assert (await service.get_healthiest_node()).name == "soldier1"
     later = datetime.now(UTC) + WINDOW + timedelta(seconds=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+    await publish(KING, ONE)  # somebody still watches
     assert (await service.get_cluster_status()).status is FleetStatus.HEALTHY
 
 

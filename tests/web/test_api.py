@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import OperationalError
 from django.test import AsyncClient
+from django.utils import timezone
 
 from fleetweb.core.presence import DoorSeen, FleetPresence
 from fleetweb.fleet import live
@@ -74,6 +76,11 @@ def with_task(task: str) -> FleetPresence:
     )
 
 
+async def published(presence: FleetPresence) -> None:
+    """As if it had been seen just now."""
+    await live.publish(replace(presence, at=timezone.localtime()))
+
+
 async def asked(path: str, client: AsyncClient | None = None):
     answer = await (client.get(path) if client else AsyncClient().get(path, headers=OWNER))
     assert answer.status_code == 200
@@ -81,7 +88,7 @@ async def asked(path: str, client: AsyncClient | None = None):
 
 
 async def test_presence_has_every_key_programs_rely_on():
-    await live.publish(samples.busy())
+    await published(samples.busy())
     presence = await asked("/api/presence")
     assert presence.keys() >= FLEET_KEYS
     assert all(node.keys() >= NODE_KEYS for node in presence["nodes"])
@@ -95,23 +102,35 @@ async def test_presence_before_anybody_has_looked_names_no_machine():
     assert presence["fleet_status"] == "offline"
 
 
+async def test_what_nobody_watches_any_more_is_not_told_as_of_now():
+    minutes_ago = timezone.localtime() - timedelta(minutes=2)
+    await live.publish(replace(samples.busy(), at=minutes_ago))
+    presence = await asked("/api/presence")
+    assert presence["nodes"] == []
+    assert presence["fleet_status"] == "offline"
+    assert presence["presence_message"] == (
+        f"Nobody has watched the fleet since {minutes_ago:%H:%M:%S}."
+    )
+    assert (await asked("/api/cluster"))["healthy_nodes"] == 0
+
+
 async def test_what_is_not_known_is_null():
     presence = samples.idle()
     king = replace(presence.nodes[0], exo=replace(presence.nodes[0].exo, gpu_usage=None))
-    await live.publish(replace(presence, nodes=(king,)))
+    await published(replace(presence, nodes=(king,)))
     (node,) = (await asked("/api/presence"))["nodes"]
     assert node["gpu_usage"] is None
     assert node["current_task"] is None
 
 
 async def test_the_owner_reads_what_is_being_thought_about():
-    await live.publish(with_task("Zuleika"))
+    await published(with_task("Zuleika"))
     presence = await asked("/api/presence")
     assert presence["nodes"][0]["current_task"] == "Zuleika"
 
 
 async def test_a_guest_reads_no_prompt_anywhere(guest):
-    await live.publish(with_task("Zuleika"))
+    await published(with_task("Zuleika"))
     for path in ("/api/presence", "/api/cluster", "/", "/metrics"):
         answer = await guest.get(path)
         assert answer.status_code == 200
@@ -122,13 +141,13 @@ async def test_no_password_of_an_address_is_told():
     presence = samples.idle()
     doors = (DoorSeen("http://ada:hunter2@king.local:52415", "king"),)
     clusters = (replace(presence.clusters[0], doors=doors),)
-    await live.publish(replace(presence, clusters=clusters))
+    await published(replace(presence, clusters=clusters))
     told = await asked("/api/presence")
     assert told["clusters"][0]["doors"][0]["url"] == "http://king.local:52415"
 
 
 async def test_the_cluster_in_figures():
-    await live.publish(samples.idle())
+    await published(samples.idle())
     status = await asked("/api/cluster")
     assert status.keys() == STATUS_KEYS
     assert (status["total_nodes"], status["status"]) == (4, "healthy")
@@ -148,7 +167,7 @@ async def test_nothing_is_changed_by_asking():
 
 
 async def test_health_is_open_to_all_and_says_nothing_else():
-    await live.publish(samples.busy())
+    await published(samples.busy())
     answer = await AsyncClient().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 

@@ -14,6 +14,7 @@ from fleetweb.errors import FleetError
 from ..access.sockets import Receive, Scope, Send
 
 BODY_LIMIT_BYTES: Final = 32 * 1024 * 1024
+BODY_PATIENCE_S: Final = 30.0
 JSON: Final = "application/json"
 # Answers are for whoever asked, this once.
 ALWAYS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -54,7 +55,7 @@ class Exchange:
             raise _too_large()
         body = bytearray()
         while True:
-            message = await self.receive()
+            message = await self._received_soon()
             if message["type"] == "http.disconnect":
                 raise CallerLeftError
             body += message.get("body", b"")
@@ -62,6 +63,14 @@ class Exchange:
                 raise _too_large()
             if not message.get("more_body"):
                 return bytes(body)
+
+    async def _received_soon(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(BODY_PATIENCE_S):
+                return await self.receive()
+        except TimeoutError:
+            waited = f"{BODY_PATIENCE_S:.0f} s"
+            raise InvalidRequest(f"No more of the body came for {waited}.", status=408) from None
 
     async def while_listening(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, which answers; where the caller goes away first, end it at once."""

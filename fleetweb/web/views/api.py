@@ -1,6 +1,7 @@
 """JSON for programs."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from fleetweb.core import words
 from fleetweb.core.discretion import discreet
 from fleetweb.core.inference import nobody_yet
 from fleetweb.core.presence import (
@@ -26,7 +28,8 @@ from ..access.owner import is_owner
 @require_safe
 async def presence(request: HttpRequest) -> HttpResponse:
     """`GET /api/presence`: what every machine is doing; prompts only for the owner."""
-    seen = await live.current() or nobody_yet(timezone.localtime())
+    now = timezone.localtime()
+    seen = await live.watched(now) or await _unwatched(now)
     if not is_owner(await request.auser()):
         seen = discreet(seen)
     return _json(presence_body(seen, topology.status_of(seen.nodes)))
@@ -36,6 +39,15 @@ async def presence(request: HttpRequest) -> HttpResponse:
 async def cluster(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """`GET /api/cluster`: the fleet in figures."""
     return _json(await topology.get_cluster_status())
+
+
+async def _unwatched(now: datetime) -> FleetPresence:
+    """What can be said while nobody watches: since when, and nothing of any machine."""
+    last = await live.current()
+    nobody = nobody_yet(now)
+    if last is None:
+        return nobody
+    return replace(nobody, at=last.at, sentence=words.fleet_unwatched(last.at, now))
 
 
 def presence_body(seen: FleetPresence, status: ClusterStatus) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -33,7 +34,7 @@ async def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 @require_safe
 async def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """`GET /metrics`, in Prometheus' text format."""
-    shown = exposition(await live.current()) + metrics_gateway.exposition()
+    shown = exposition(await live.watched(timezone.now())) + metrics_gateway.exposition()
     return HttpResponse(shown, content_type=CONTENT_TYPE_LATEST)
 
 

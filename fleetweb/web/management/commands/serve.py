@@ -4,8 +4,8 @@ import asyncio
 import fcntl
 import webbrowser
 from argparse import ArgumentParser
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -88,7 +88,7 @@ async def _watching(
         gateway()  # now, so that what a sudden end left open is told at once
         rehearsing = not urls
         if rehearsing:
-            stack.callback(settings.REHEARSING.unlink, missing_ok=True)
+            stack.enter_context(_rehearsal_marked())
             pretended = await stack.enter_async_context(Rehearsal(quiet_life=True))
             urls = pretended.urls[:1]
         poller = Poller(urls, fleet, rehearsal=rehearsing)
@@ -115,13 +115,33 @@ async def _exo_to_watch() -> list[str]:
 
 def _remember(*, rehearsing: bool) -> None:
     """Write into the history of the real machines, or into that of the pretended ones."""
-    if rehearsing:
-        settings.REHEARSING.touch()
-    else:
-        settings.REHEARSING.unlink(missing_ok=True)
+    if not rehearsing:
+        _forget_mark()
     database = connections.settings["default"]
     if database["NAME"] in (settings.HISTORY, settings.REHEARSAL_HISTORY):
         database["NAME"] = settings.REHEARSAL_HISTORY if rehearsing else settings.HISTORY
+
+
+@contextmanager
+def _rehearsal_marked() -> Iterator[None]:
+    """Commands of this data directory talk to the rehearsal's history for as long as it runs."""
+    with settings.REHEARSING.open("w") as mark:
+        fcntl.flock(mark, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(mark, fcntl.LOCK_UN)
+            _forget_mark()
+
+
+def _forget_mark() -> None:
+    """Unless another rehearsal still holds it; one that was killed holds nothing."""
+    try:
+        with settings.REHEARSING.open() as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            settings.REHEARSING.unlink(missing_ok=True)
+    except (FileNotFoundError, BlockingIOError):
+        return
 
 
 def _migrate() -> None:
