@@ -5,17 +5,14 @@ time, and with itself at other times. What is not clear from several requests is
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from statistics import median
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
 
+from .answering import Answers, Away, Failing, Felt, Reasons, Slot, Slow, Trouble
 from .presence import NEEDS_OWNER, CognitiveState
+from .slowness import FEWEST, slowest
 
-# How many times as long it must have taken, and of how many requests on either side.
-SLOW: Final = 2.0
-FEWEST: Final = 3
 # Long prompts and long answers take long anywhere: with nothing seen to explain it, take more.
 FEWEST_UNEXPLAINED: Final = 10
 # Of the requests of a point, this many must have failed to be spoken of.
@@ -27,124 +24,8 @@ HOTTER_C: Final = 8.0
 SHORTEST_S: Final = 30.0
 MOST: Final = 3
 
-
-class Measured(StrEnum):
-    TTFT = "ttft"
-    LATENCY = "latency"
-
-
-class Against(StrEnum):
-    OTHERS = "others"
-    ITSELF = "itself"
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The requests of one stretch of time; the medians are None where none was answered."""
-
-    begins_s: int
-    ends_s: int
-    count: int = 0
-    errors: int = 0
-    ttft_ms: float | None = None
-    latency_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What one machine answered with one model, over time."""
-
-    machine: str
-    model: str
-    slots: tuple[Slot, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Felt:
-    """How one machine was in one stretch of time: seconds in each state, and its hottest."""
-
-    begins_s: int
-    ends_s: int
-    states: Mapping[CognitiveState, float] = field(default_factory=dict)
-    temperature_c: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A state that needs its owner, and for how long it lasted."""
-
-    state: CognitiveState
-    lasted_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reasons:
-    """What else was seen of the machine then. `hot_c` is None unless it was hot."""
-
-    troubles: tuple[Trouble, ...] = ()
-    hot_c: float | None = None
-    others_c: float | None = None
-
-    @property
-    def are_known(self) -> bool:
-        return bool(self.troubles) or self.hot_c is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """`times` is how many times as long the median answer took as `usual_ms`."""
-
-    machine: str
-    model: str
-    measured: Measured
-    against: Against
-    begins_s: int
-    ends_s: int
-    took_ms: float
-    usual_ms: float
-    requests: int
-    reasons: Reasons = Reasons()
-
-    @property
-    def times(self) -> float:
-        return self.took_ms / self.usual_ms
-
-    @property
-    def weight(self) -> tuple[bool, bool, float]:
-        """What makes it worth saying first; last of it, how long people waited more than usual.
-
-        The first token says more than the whole answer, which takes its length; and what others
-        did at the same time says more than what was at another.
-        """
-        lost_ms = (self.took_ms - self.usual_ms) * self.requests
-        return self.measured is Measured.TTFT, self.against is Against.OTHERS, lost_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """Requests of a machine failed or were interrupted, `errors` of `requests`."""
-
-    machine: str
-    begins_s: int
-    ends_s: int
-    errors: int
-    requests: int
-    reasons: Reasons = Reasons()
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """A machine needed its owner, and no request tells of it."""
-
-    machine: str
-    begins_s: int
-    ends_s: int
-    trouble: Trouble
-
-
+Story = TypeVar("Story", Slow, Failing)
 Finding = Slow | Failing | Away
-Value = Callable[[Slot], float | None]
-Pair = tuple[Slot, float]
 
 
 def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> tuple[Finding, ...]:
@@ -152,100 +33,13 @@ def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> 
 
     They are about the machines in `felt`; what others answered is there to compare with.
     """
-    slow = [_explained(found, felt) for found in _slowest(answers) if found.machine in felt]
-    failing = [_explained_failure(f, felt) for f in _failing(answers) if f.machine in felt]
+    slow = [_explained(found, felt) for found in slowest(answers) if found.machine in felt]
+    failing = [_explained(f, felt) for f in _failing(answers) if f.machine in felt]
     explained: list[Slow | Failing] = [*(s for s in slow if s.reasons.are_known), *failing]
     unexplained = (s for s in slow if not s.reasons.are_known and s.requests >= FEWEST_UNEXPLAINED)
     told = {found.machine for found in explained if found.reasons.troubles}
     away = [found for found in _away(felt) if found.machine not in told]
     return (*explained, *away, *unexplained)[:MOST]
-
-
-# --- slow ---------------------------------------------------------------------------------------
-
-
-def _slowest(answers: Sequence[Answers]) -> list[Slow]:
-    """For each machine the run in which people lost most time by it, most first."""
-    worst: dict[str, Slow] = {}
-    for own in answers:
-        for found in _slow_runs(own, answers):
-            known = worst.get(found.machine)
-            if known is None or found.weight > known.weight:
-                worst[found.machine] = found
-    return sorted(worst.values(), key=lambda found: found.weight, reverse=True)
-
-
-def _slow_runs(own: Answers, answers: Sequence[Answers]) -> Iterator[Slow]:
-    others = [a for a in answers if a.model == own.model and a.machine != own.machine]
-    for measured, value in _VALUES.items():
-        for run in _runs(_beside_others(own, others, value), value):
-            yield _slow(own, run, measured, Against.OTHERS, value)
-        for run in _runs(_beside_itself(own, value), value):
-            yield _slow(own, run, measured, Against.ITSELF, value)
-
-
-_VALUES: Final[dict[Measured, Value]] = {
-    Measured.TTFT: lambda slot: slot.ttft_ms,
-    Measured.LATENCY: lambda slot: slot.latency_ms,
-}
-
-
-def _beside_others(own: Answers, others: Sequence[Answers], value: Value) -> list[Pair]:
-    """Each point with what the others took then; 0 where they answered too little to compare."""
-    pairs = []
-    for place, slot in enumerate(own.slots):
-        if value(slot) is None:
-            continue
-        same_time = [a.slots[place] for a in others if value(a.slots[place]) is not None]
-        is_enough = sum(s.count for s in same_time) >= FEWEST
-        pairs.append((slot, _weighted(same_time, value) if is_enough else 0.0))
-    return pairs
-
-
-def _beside_itself(own: Answers, value: Value) -> list[Pair]:
-    """Each point with what is usual of this machine: the median of all its points."""
-    known = [slot for slot in own.slots if value(slot) is not None]
-    if len(known) < 2 * FEWEST:
-        return []
-    usual = median(value(slot) or 0.0 for slot in known)
-    return [(slot, usual) for slot in known]
-
-
-def _runs(pairs: Sequence[Pair], value: Value) -> Iterator[list[Pair]]:
-    """Slow points that follow each other, of enough requests to speak of."""
-    run: list[Pair] = []
-    for pair in (*pairs, None):
-        if pair is not None and (value(pair[0]) or 0.0) >= SLOW * pair[1] > 0:
-            run.append(pair)
-        else:
-            if sum(slot.count for slot, _ in run) >= FEWEST:
-                yield run
-            run = []
-
-
-def _slow(
-    own: Answers, run: Sequence[Pair], measured: Measured, against: Against, value: Value
-) -> Slow:
-    slots = [slot for slot, _ in run]
-    requests = sum(slot.count for slot in slots)
-    usual = sum(usual * slot.count for slot, usual in run) / requests
-    return Slow(
-        machine=own.machine,
-        model=own.model,
-        measured=measured,
-        against=against,
-        begins_s=slots[0].begins_s,
-        ends_s=slots[-1].ends_s,
-        took_ms=_weighted(slots, value),
-        usual_ms=usual,
-        requests=requests,
-    )
-
-
-def _weighted(slots: Iterable[Slot], value: Value) -> float:
-    """The mean of the points' medians, by how many requests each had."""
-    known = [(value(slot) or 0.0, slot.count) for slot in slots]
-    return sum(took * count for took, count in known) / sum(count for _, count in known)
 
 
 # --- failing ------------------------------------------------------------------------------------
@@ -290,24 +84,9 @@ def _by_machine(answers: Sequence[Answers]) -> dict[str, list[Slot]]:
 # --- why ----------------------------------------------------------------------------------------
 
 
-def _explained(found: Slow, felt: Mapping[str, Sequence[Felt]]) -> Slow:
-    return Slow(
-        found.machine,
-        found.model,
-        found.measured,
-        found.against,
-        found.begins_s,
-        found.ends_s,
-        found.took_ms,
-        found.usual_ms,
-        found.requests,
-        _reasons(found.machine, found.begins_s, found.ends_s, felt),
-    )
-
-
-def _explained_failure(found: Failing, felt: Mapping[str, Sequence[Felt]]) -> Failing:
+def _explained(found: Story, felt: Mapping[str, Sequence[Felt]]) -> Story:
     why = _reasons(found.machine, found.begins_s, found.ends_s, felt)
-    return Failing(found.machine, found.begins_s, found.ends_s, found.errors, found.requests, why)
+    return replace(found, reasons=why)
 
 
 def _reasons(

@@ -5,20 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetweb.core.findings import (
-    MOST,
-    SLOW,
-    Against,
-    Answers,
-    Away,
-    Failing,
-    Felt,
-    Measured,
-    Slot,
-    Slow,
-    findings,
-)
+from fleetweb.core.answering import Against, Answers, Away, Failing, Felt, Measured, Slot, Slow
+from fleetweb.core.findings import MOST, findings
 from fleetweb.core.presence import CognitiveState
+from fleetweb.core.slowness import SLOW
 
 HOUR = 3600
 LLAMA, QWEN = "llama", "qwen"

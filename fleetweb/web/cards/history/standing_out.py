@@ -5,21 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fleetweb.core import words
-from fleetweb.core.buckets import at_of
-from fleetweb.core.findings import (
+from fleetweb.core.answering import (
     Against,
     Answers,
     Away,
     Failing,
     Felt,
-    Finding,
     Measured,
     Reasons,
     Slot,
     Slow,
     Trouble,
-    findings,
 )
+from fleetweb.core.buckets import at_of
+from fleetweb.core.findings import Finding, findings
 from fleetweb.core.presence import CognitiveState
 from fleetweb.gateway.series import Point
 
@@ -39,8 +38,8 @@ _WAS = {
     CognitiveState.SILENT: "silent in the middle of an answer",
 }
 _MEASURED = {
-    Measured.TTFT: "to the first token",
-    Measured.LATENCY: "to answer",
+    Measured.TTFT: "to the first token of",
+    Measured.LATENCY: "to answer with",
 }
 
 
@@ -120,10 +119,10 @@ def _slow(found: Slow, when: str) -> str:
     model = words.short_model(found.model)
     than = "the others" if found.against is Against.OTHERS else "it usually does"
     return (
-        f"{found.machine} took {found.times:.1f}× as long {_MEASURED[found.measured]} of {model} "
+        f"{found.machine} took {found.times:.1f}× as long {_MEASURED[found.measured]} {model} "
         f"as {than}, from {when}: {figures.elapsed(found.took_ms)} instead of "
         f"{figures.elapsed(found.usual_ms)}, in {figures.plural(found.requests, 'request')}."
-    ).replace("to answer of", "to answer with")
+    )
 
 
 def _away(found: Away, when: str, address: str) -> FindingCard:
