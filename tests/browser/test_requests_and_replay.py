@@ -1,5 +1,6 @@
 """Looking back in a real browser: at an outage as the room had shown it, and at its requests."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -14,6 +15,7 @@ from playwright.async_api import Page, expect
 from fleetweb.rehearsal import SMALL, Fault, FaultKind, Rehearsal
 from tests.processes import TOKEN
 from tests.rehearsal.asking import prompt
+from tests.rehearsal.waiting import until
 
 from .conftest import Arrive, OpenRoom
 from .control_room import ControlRoom
@@ -132,8 +134,10 @@ class TestReplay:
 
     async def test_times_are_told_as_of_then(self, room: ControlRoom, arrive: Arrive) -> None:
         sight = await enter(room, await arrive())
-        began = (await sight.seen("king"))[0].at
-        page = await go(sight, room, address_of(began + 2))
+        await sight.shows("king", "idle")
+        settled = (await sight.seen("king"))[-1].at + 2
+        await until(lambda: time.time() > settled)
+        page = await go(sight, room, address_of(settled))
         since = page.locator("#node-king .since")
         told = await since.get_attribute("datetime")
         shown = datetime.fromisoformat(await moment(page)) - datetime.fromisoformat(str(told))
