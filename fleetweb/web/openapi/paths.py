@@ -86,6 +86,17 @@ PATHS: Json = {
     "/api/presence": _read(
         "What every machine is doing", "The fleet at this moment.", ref("Presence")
     ),
+    "/api/replay": {
+        "parameters": [
+            {
+                "name": "at",
+                "in": "query",
+                "schema": text(examples=["2026-11-23T14:30:00Z"]),
+                "description": "A past moment; a minute ago where it is left out.",
+            }
+        ],
+        **_read("What every machine did at a past moment", "The fleet then.", ref("Presence"), 400),
+    },
     "/api/cluster": _read("The fleet in figures", "The figures.", ref("ClusterStatus")),
     "/api/openapi.json": _read("This document", "The document.", {"type": "object"}),
     "/healthz": {
