@@ -6,6 +6,7 @@ import tempfile
 KEPT = ("FLEETWEB_TEST_",)
 for name in [n for n in os.environ if n.startswith("FLEETWEB_") and not n.startswith(KEPT)]:
     del os.environ[name]
+os.environ["FLEETWEB_TOKEN"] = "a-token-for-tests-alone"  # in every process of one run the same
 os.environ["FLEETWEB_DATA"] = tempfile.mkdtemp(prefix="fleetweb-tests-")
 
 # Test runs side by side must not hear each other.

@@ -25,6 +25,8 @@ from .caller import Caller
 from .experience import Outlook
 
 RATE_OVER_S: Final = 5.0
+# A megabyte in one piece would hold up everybody's tokens for seconds while it is listened to.
+LISTENED_CHARS: Final = 4000
 
 
 def new_id() -> str:
@@ -165,8 +167,8 @@ class Passage:
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.has_output:
             self._token(now, Stage.THINKING if chunk.reasoning else Stage.ANSWERING)
-            self.listener.feed(chunk.reasoning, now, thinking=True)
-            self.listener.feed(chunk.content, now)
+            self.listener.feed(chunk.reasoning[-LISTENED_CHARS:], now, thinking=True)
+            self.listener.feed(chunk.content[-LISTENED_CHARS:], now)
 
     def _token(self, now: float, stage: Stage) -> None:
         at, marks = now - self._began, self.marks

@@ -65,9 +65,9 @@ async def test_no_text_is_kept_unless_somebody_asked_for_it(fleet):
         await loaded(SMALL)
         await ask(gateway, prompt("the canary sings"))
         assert await in_database(RequestText.objects.count) == 0
-        kept = await ask(gateway, prompt("keep this"), Caller("me", keeps_text=True))
+        kept = await ask(gateway, prompt("keep\0this"), Caller("me", keeps_text=True))
         text = await in_database(RequestText.objects.get)
-    assert text.messages == [{"role": "user", "content": "keep this"}]
+    assert text.messages == [{"role": "user", "content": "keep\ufffdthis"}]
     assert text.answer == kept.text
 
 
