@@ -21,6 +21,7 @@ from .playground.consumer import RunConsumer
 from .playground.runs import runs
 
 STREAMS_FINISH_WITHIN_S: Final = 10.0
+BACKLOG: Final = 1024  # callers who come at once; Twisted holds 50, and resets the others
 # Daphne holds what a browser does not read in memory: one that answers no ping is let go.
 PING_EVERY_S = 10
 PONG_WITHIN_S = 10
@@ -59,7 +60,8 @@ class _Server(Server):
     def __init__(
         self, application: Any, host: str, port: int, ready: Callable[[int], None]
     ) -> None:
-        endpoints = build_endpoint_description_strings(host=host, port=port)
+        described = build_endpoint_description_strings(host=host, port=port)
+        endpoints = [f"{endpoint}:backlog={BACKLOG}" for endpoint in described]
         super().__init__(
             application,
             endpoints,

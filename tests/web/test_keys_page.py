@@ -237,7 +237,7 @@ def test_a_secret_is_nowhere_but_where_it_was_shown(tmp_path: Path):
         server.stop()
     assert statuses == [(200, 200, 403), (401, 401, 401)]
     kept = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert secret[:10].encode() in kept["fleetweb.sqlite3"]
+    assert secret[:10].encode() in kept["rehearsal.sqlite3"]
     assert [name for name, content in kept.items() if secret.encode() in content] == []
 
 
