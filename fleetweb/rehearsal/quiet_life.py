@@ -12,7 +12,7 @@ from .voices import Manner
 
 FIRST_REQUEST_S = 3.0
 MOST_TOKENS = 700  # so that it stays a quiet life
-BETWEEN_S = (6.0, 25.0)
+BETWEEN_S = (4.0, 9.0)  # who comes at any moment sees something happen within ten seconds
 
 _PROMPTS = (
     "Plan a garden for a slope that faces south-east, with room for six beds.",

@@ -14,7 +14,11 @@ from tests.fleet.watching import in_database
 
 from .house import ask, house, loaded, prompt
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    # A connection whose other end dies while it is made is now and then closed by the collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 REQUESTS = 1000
 AT_ONCE = 32
