@@ -236,7 +236,8 @@ async def test_a_caller_who_goes_away_frees_exo(fleet):
         await until(lambda: fleet.tasks[-1].status == "Cancelled")
 
         async def cancelled():
-            return (await row(request_id)).status == "cancelled"
+            kept = await in_database(RequestMetric.objects.filter(pk=request_id).first)
+            return kept is not None and kept.status == "cancelled"
 
         await until(cancelled)
         assert gateway.desk.passages == {}
