@@ -9,13 +9,16 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from fleetweb.core.presence import FleetPresence
+from fleetweb.core.presence import CognitiveState, FleetPresence
 from fleetweb.core.streams import Outcome
 from fleetweb.fleet.memory import Memory
 from fleetweb.gateway.models import RequestMetric, RoutingRecord
-from fleetweb.web.replay.clock import address_of, asked_for
+from fleetweb.web.replay.clock import STILL_TO_COME, Asked, address_of, asked_for
+from fleetweb.web.replay.moment import StepCard, look_back, moment_card
 from tests.core.sights import NOW, QWEN, at
 from tests.fleet.outage import DROPPED, FELL_SILENT, OVER, outage
+
+from .pasts import machine, was
 
 pytestmark = pytest.mark.django_db
 
@@ -254,6 +257,22 @@ def test_what_is_no_moment_is_told_and_the_last_minute_is_shown(owner, written):
 @pytest.mark.parametrize("written", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_what_is_still_to_come_is_told_to_be(owner, written):
     assert "That is still to come." in owner.get("/replay/", {"at": written}).content.decode()
+
+
+def test_the_second_that_is_not_over_yet_may_be_asked_for():
+    now = NOW + timedelta(milliseconds=300)
+    soon = NOW + timedelta(seconds=1)
+    assert asked_for(address_of(soon), now) == Asked(soon)
+    assert asked_for(address_of(soon + timedelta(seconds=1)), now) == Asked(NOW, STILL_TO_COME)
+
+
+def test_what_has_just_happened_can_be_stepped_to():
+    turned_at = NOW + timedelta(milliseconds=100)
+    was(machine("king"), CognitiveState.IDLE, NOW, turned_at)
+    was(machine("king"), CognitiveState.OFFLINE, turned_at, None)
+    seen = look_back(NOW, owner=True, caller="")
+    card = moment_card(seen, NOW, NOW + timedelta(milliseconds=300))
+    assert card.steps[-1] == StepCard("Next event", address_of(NOW + timedelta(seconds=1)))
 
 
 def test_the_beginning_of_time_is_a_moment_like_any_other(owner):

@@ -338,7 +338,7 @@ def test_one_request_tells_where_its_time_went_and_why_it_went_there(owner):
         "12,288 tokens",
         "$0.0021",
         "Waiting 500 ms, then reading 1.5 s, then thinking 1.0 s, then answering 1.0 s.",
-        "/replay/?at=2026-11-23T14%3A32%3A07",
+        "/replay/?at=2026-11-23T14:32:07Z",
     ):
         assert told in page, told
     assert "secret" not in page

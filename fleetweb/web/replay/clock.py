@@ -22,13 +22,18 @@ class Asked:
 
 
 def asked_for(written: str, now: datetime) -> Asked:
-    """The moment that `written` means; without a zone, one on the owner's clock."""
+    """The moment that `written` means; without a zone, one on the owner's clock.
+
+    The second that is not over yet may be asked for: what has just happened is seen at its end.
+    """
     if not written.strip():
         return Asked(_whole(now - A_MINUTE))
     at = _parsed(written.strip())
     if at is None:
         return Asked(_whole(now - A_MINUTE), NOT_A_TIME)
-    return Asked(_whole(now), STILL_TO_COME) if at > now else Asked(_whole(max(at, EARLIEST)))
+    if at > after(now):
+        return Asked(_whole(now), STILL_TO_COME)
+    return Asked(_whole(max(at, EARLIEST)))
 
 
 def after(at: datetime) -> datetime:

@@ -112,7 +112,7 @@ def _steps(events: Events, at: datetime, now: datetime) -> tuple[StepCard, ...]:
         _step("10 s back", at - timedelta(seconds=10), now),
         _step("10 s on", at + timedelta(seconds=10), now),
         _step("1 min on", at + timedelta(minutes=1), now),
-        StepCard("Next event", address_of(later) if later and later <= now else ""),
+        StepCard("Next event", address_of(later) if later and later <= after(now) else ""),
     )
 
 

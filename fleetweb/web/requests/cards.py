@@ -15,6 +15,7 @@ from ..cards import figures
 from ..cards.holds import OUTCOMES
 from ..cards.looks import Look, Tone
 from ..cards.moments import Moment, moment
+from ..replay.clock import address_of, after
 from .tries import Try, tries_of
 from .waterfall import Leg, WaterfallCard, legs_of, waterfall
 from .why import WhyCard, why
@@ -69,7 +70,7 @@ class DetailCard:
     summary: RequestCard
     asked_for: str
     in_hand: bool
-    at: str
+    replay_at: str
     tries: tuple[Try, ...]
     why: WhyCard | None
     facts: tuple[FactCard, ...]
@@ -92,7 +93,7 @@ def detail_card(metric: RequestMetric, text: RequestText | None, now: datetime) 
         summary=_card(metric, legs, legs[-1].end_ms if legs else 0.0, now),
         asked_for=metric.model_asked,
         in_hand=metric.status in RequestMetric.OPEN,
-        at=metric.asked_at.isoformat(timespec="seconds"),
+        replay_at=address_of(after(metric.asked_at)),
         tries=tries,
         why=why(metric, tries),
         facts=tuple(_facts(metric)),
