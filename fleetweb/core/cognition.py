@@ -10,9 +10,9 @@ from . import words
 from .evidence import Evidence
 from .hearing import circling, grappling, paused, reading, resolving, silent
 from .intensity import HARD_WORK, effort
-from .presence import CognitiveLoad, CognitiveState, Condition
-from .sight import WAKING_PHASES, Sight, is_quiet
-from .snapshot import Instance, RunnerPhase, Shard
+from .presence import CognitiveLoad, CognitiveState, Condition, percent
+from .sight import Sight, is_quiet
+from .snapshot import READY_PHASES, WAKING_PHASES, Instance, RunnerPhase, Shard
 from .watch import QUIET_AFTER
 
 # How much a machine is asked to do while no request is in hand (compare intensity.effort).
@@ -125,18 +125,18 @@ def _learning(sight: Sight) -> CognitiveLoad | None:
     if not sight.downloads:
         return None
     download = max(sight.downloads, key=lambda d: d.total_bytes or 0)
-    percent = _percent(download.downloaded_bytes, download.total_bytes)
+    so_far = percent(download.downloaded_bytes, download.total_bytes)
     model = words.short_model(download.model_id)
     return CognitiveLoad(
         sight.intensity(EFFORT_LEARNING),
         CognitiveState.LEARNING,
-        estimated_completion_pct=percent,
+        estimated_completion_pct=so_far,
         evidence=(
             Evidence("downloaded_bytes", download.downloaded_bytes, download.total_bytes),
             Evidence("bytes_per_s", download.bytes_per_s),
             *sight.vitals(),
         ),
-        sentence=words.learning(model, percent, download.eta_s),
+        sentence=words.learning(model, so_far, download.eta_s),
     )
 
 
@@ -149,7 +149,7 @@ def _waking(sight: Sight) -> CognitiveLoad | None:
             return CognitiveLoad(
                 sight.intensity(EFFORT_WAKING),
                 CognitiveState.WAKING,
-                estimated_completion_pct=_percent(runner.layers_loaded, runner.total_layers),
+                estimated_completion_pct=percent(runner.layers_loaded, runner.total_layers),
                 evidence=(
                     Evidence("runner_phase", runner.phase.value),
                     Evidence("layers_loaded", runner.layers_loaded, runner.total_layers),
@@ -195,7 +195,7 @@ def _step(sight: Sight, instance: Instance, shard: Shard) -> str:
     others = [s for s in instance.shards if s != shard]
     if runner.phase in (RunnerPhase.CONNECTING, RunnerPhase.CONNECTED) and others:
         return f"joining hands with {_names(sight, others)}"
-    if runner.phase in (RunnerPhase.READY, RunnerPhase.RUNNING):
+    if runner.phase in READY_PHASES:
         late = [s for s in others if s.runner.phase in WAKING_PHASES]
         return f"ready here, waiting for {_names(sight, late)}"
     if runner.phase is RunnerPhase.LOADED:
@@ -205,9 +205,3 @@ def _step(sight: Sight, instance: Instance, shard: Shard) -> str:
 
 def _names(sight: Sight, shards: Sequence[Shard]) -> str:
     return words.listing([sight.names.get(s.node_id, "another machine") for s in shards])
-
-
-def _percent(done: int | None, of: int | None) -> float | None:
-    if done is None or not of:
-        return None
-    return round(min(100.0, 100 * done / of), 1)

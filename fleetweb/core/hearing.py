@@ -5,7 +5,7 @@ from collections.abc import Callable
 from . import words
 from .evidence import Evidence
 from .intensity import effort
-from .presence import CognitiveLoad, CognitiveState
+from .presence import CognitiveLoad, CognitiveState, percent
 from .sight import Sight
 from .streams import Stage, Stream
 from .verdict import HardAtWork, hard_at_work, held_up_by, is_explained
@@ -88,13 +88,14 @@ def _load(
     sentence: str,
 ) -> CognitiveLoad:
     requests = len(sight.heard)
+    read = percent(stream.done, stream.total) if state is CognitiveState.READING else None
     return CognitiveLoad(
         sight.intensity(effort(requests)),
         state,
         current_task=stream.preview,
         is_recursive=stream.recursive,
         contradiction_detected=stream.contradiction,
-        estimated_completion_pct=_percent(stream) if state is CognitiveState.READING else None,
+        estimated_completion_pct=read,
         evidence=(*facts, Evidence("requests_in_hand", requests, source="stream"), *sight.vitals()),
         sentence=sentence,
     )
@@ -115,9 +116,3 @@ def _circle(stream: Stream) -> str:
 
 def _seconds(value: object) -> float | None:
     return value / 1000 if isinstance(value, int | float) else None
-
-
-def _percent(stream: Stream) -> float | None:
-    if stream.done is None or not stream.total:
-        return None
-    return round(min(100.0, 100 * stream.done / stream.total), 1)

@@ -78,6 +78,13 @@ class CognitiveLoad:
     sentence: str = ""
 
 
+def percent(done: int | None, of: int | None) -> float | None:
+    """0..100, None where nothing tells."""
+    if done is None or not of:
+        return None
+    return round(min(100.0, 100 * done / of), 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ShardShare:
     """What a machine holds of one model: layers `start_layer` to `end_layer`, exclusive."""

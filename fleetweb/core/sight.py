@@ -7,22 +7,19 @@ from datetime import datetime
 from .evidence import Evidence
 from .intensity import signals, weigh
 from .presence import Condition
-from .snapshot import Download, ExoNode, Instance, RunnerPhase, Shard, Task, TaskStatus
+from .snapshot import (
+    ENDING_PHASES,
+    WAKING_PHASES,
+    Download,
+    ExoNode,
+    Instance,
+    RunnerPhase,
+    Shard,
+    Task,
+    TaskStatus,
+)
 from .streams import SENT, Stream
 from .watch import QUIET_AFTER, ClusterWatch
-
-WAKING_PHASES = frozenset(
-    {
-        RunnerPhase.ABSENT,
-        RunnerPhase.IDLE,
-        RunnerPhase.CONNECTING,
-        RunnerPhase.CONNECTED,
-        RunnerPhase.LOADING,
-        RunnerPhase.LOADED,
-        RunnerPhase.WARMING_UP,
-    }
-)
-ENDING_PHASES = frozenset({RunnerPhase.SHUTTING_DOWN, RunnerPhase.SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,21 @@ class RunnerPhase(StrEnum):
     UNKNOWN = "unknown"
 
 
+WAKING_PHASES = frozenset(
+    {
+        RunnerPhase.ABSENT,
+        RunnerPhase.IDLE,
+        RunnerPhase.CONNECTING,
+        RunnerPhase.CONNECTED,
+        RunnerPhase.LOADING,
+        RunnerPhase.LOADED,
+        RunnerPhase.WARMING_UP,
+    }
+)
+READY_PHASES = frozenset({RunnerPhase.READY, RunnerPhase.RUNNING})
+ENDING_PHASES = frozenset({RunnerPhase.SHUTTING_DOWN, RunnerPhase.SHUTDOWN})
+
+
 class DownloadPhase(StrEnum):
     PENDING = "pending"
     ONGOING = "ongoing"
@@ -117,8 +132,7 @@ class Instance:
     @property
     def is_ready(self) -> bool:
         """Whether every runner could take a request now."""
-        ready = (RunnerPhase.READY, RunnerPhase.RUNNING)
-        return bool(self.shards) and all(s.runner.phase in ready for s in self.shards)
+        return bool(self.shards) and all(s.runner.phase in READY_PHASES for s in self.shards)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from fleetweb.core.presence import CognitiveState, FleetPresence, NodePresence
 from fleetweb.core.roster import Role
-from fleetweb.core.snapshot import RunnerPhase
+from fleetweb.core.snapshot import READY_PHASES
 
 from . import live
 from .worker import ask
@@ -93,11 +93,10 @@ class ClusterTopologyService:
 
     async def get_nodes_for_model(self, model: str) -> tuple[NodePresence, ...]:
         """The well machines that hold a part of `model` (exo's id) that is ready."""
-        ready = (RunnerPhase.READY, RunnerPhase.RUNNING)
         return tuple(
             node
             for node in await self._well()
-            if any(share.model_id == model and share.phase in ready for share in node.shares)
+            if any(share.model_id == model and share.phase in READY_PHASES for share in node.shares)
         )
 
     async def get_healthiest_node(self) -> NodePresence | None:
@@ -147,12 +146,11 @@ class ClusterTopologyService:
 
 def loaded_models(nodes: tuple[NodePresence, ...]) -> tuple[str, ...]:
     """The ids of the models of which every part is ready."""
-    ready = (RunnerPhase.READY, RunnerPhase.RUNNING)
     parts: dict[str, dict[str, list[bool]]] = {}
     for node in nodes:
         for share in node.shares:
             instances = parts.setdefault(share.model_id, {})
-            instances.setdefault(share.instance_id, []).append(share.phase in ready)
+            instances.setdefault(share.instance_id, []).append(share.phase in READY_PHASES)
     return tuple(sorted(m for m, instances in parts.items() if any(map(all, instances.values()))))
 
 

@@ -19,13 +19,12 @@ from fleetweb.core.presence import (
     NodePresence,
     ShardShare,
 )
-from fleetweb.core.snapshot import RunnerPhase
+from fleetweb.core.snapshot import ENDING_PHASES, READY_PHASES, RunnerPhase
 
 # A model needs room for what it remembers of a conversation besides its weights.
 ROOM_FACTOR: Final = 1.15
 NOT_AT_WORK = frozenset({CognitiveState.OFFLINE, CognitiveState.QUIET})
-READY = frozenset({RunnerPhase.READY, RunnerPhase.RUNNING})
-ENDING = frozenset({RunnerPhase.SHUTDOWN, RunnerPhase.SHUTTING_DOWN, RunnerPhase.FAILED})
+OVER = ENDING_PHASES | {RunnerPhase.FAILED}
 
 Pace: TypeAlias = tuple[str, str, int]  # cluster, model, prompt bucket
 
@@ -42,12 +41,12 @@ class Placement:
 
     @property
     def is_ready(self) -> bool:
-        return not self.troubles and all(s.phase in READY for s in self.shares.values())
+        return not self.troubles and all(s.phase in READY_PHASES for s in self.shares.values())
 
     @property
     def is_loading(self) -> bool:
         phases = {share.phase for share in self.shares.values()}
-        return not self.troubles and not self.is_ready and not phases & ENDING
+        return not self.troubles and not self.is_ready and not phases & OVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fleetweb.core import words
 from fleetweb.core.presence import ShardShare
-from fleetweb.core.snapshot import RunnerPhase
+from fleetweb.core.snapshot import READY_PHASES, RunnerPhase
 
 PHASES: Mapping[RunnerPhase, str] = {
     RunnerPhase.ABSENT: "on its way",
@@ -51,7 +51,7 @@ def holding(share: ShardShare) -> HoldingCard:
         of=f"of {total}" if total else "",
         company=words.listing(share.companions),
         at_work=share.at_work,
-        unready=share.phase not in (RunnerPhase.READY, RunnerPhase.RUNNING),
+        unready=share.phase not in READY_PHASES,
     )
 
 
