@@ -35,8 +35,8 @@ class RoutingDecision(StrEnum):
 class Candidate:
     """One door of one cluster, for one model and one prompt size.
 
-    exo's master picks the instance itself, so what is true of the cluster (`loaded`, `in_hand`,
-    `waiting`, `ttft_ms`…) is the same for all its doors; `node`, `holds_shard`, `busy_elsewhere`
+    exo's master picks the instance itself, so what is true of the cluster (`loaded`, `held_up`,
+    `in_hand`, `ttft_ms`…) is the same for all its doors; `node`, `holds_shard`, `busy_elsewhere`
     and `streams` are the door's own. None means that nobody knows.
     """
 
@@ -48,6 +48,7 @@ class Candidate:
     admitted: bool = True  # what `breaker.admitted` says of it
     loaded: bool = False
     loading: bool = False
+    held_up: str | None = None  # why a model that is placed can't answer: "soldier3 is gone"
     fits: bool | None = None  # in free memory, with nothing evicted
     holds_shard: bool = False
     busy_elsewhere: bool = False  # its machine works for another model
@@ -107,13 +108,16 @@ def exclusion(candidate: Candidate, model: str, *, may_load: bool) -> str | None
         return "does not answer"
     if not candidate.admitted:
         return _RESTING[candidate.breaker]
-    if candidate.loaded or candidate.loading:
+    if candidate.loaded or candidate.loading or (may_load and candidate.fits):
         return None
+    name = short_model(model)
+    if candidate.held_up:
+        return f"can't answer for {name} while {candidate.held_up}"
     if not may_load:
-        return f"does not have {short_model(model)} loaded"
+        return f"does not have {name} loaded"
     if candidate.fits is None:
-        return f"may not have room for {short_model(model)}: its size is not known"
-    return None if candidate.fits else f"has no room for {short_model(model)}"
+        return f"may not have room for {name}: its size is not known"
+    return f"has no room for {name}"
 
 
 _RESTING = {

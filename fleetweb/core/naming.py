@@ -88,7 +88,7 @@ def _freest(in_hand: Mapping[str, int]) -> str:
     if not in_hand:
         raise NoCandidate(
             "`auto` means any model that is loaded, and none is. "
-            "Load one on the planning page, or ask for one by name."
+            "Load one in exo, or ask for one by name."
         )
     return min(in_hand, key=lambda model: (in_hand[model], model))
 

@@ -109,7 +109,9 @@ def _advice(ranked: Sequence[ScoredCandidate]) -> str:
         return "Look whether exo runs on them."
     if not any(one.candidate.healthy and one.candidate.admitted for one in ranked):
         return "Try again in half a minute."
-    return "Load it or unload another on the planning page, or ask for a model that is loaded."
+    if any(one.candidate.held_up for one in ranked):
+        return "See to that machine, or ask for another model."
+    return "Load it or unload another in exo, or ask for a model that is loaded."
 
 
 def _few(phrases: Sequence[str]) -> str:

@@ -44,6 +44,11 @@ class Placement:
         return not self.troubles and all(s.phase in READY_PHASES for s in self.shares.values())
 
     @property
+    def held_up(self) -> str | None:
+        """The machine that it can't answer without, and what is the matter with it."""
+        return next((f"{name} {trouble}" for name, trouble in self.troubles.items()), None)
+
+    @property
     def is_loading(self) -> bool:
         phases = {share.phase for share in self.shares.values()}
         return not self.troubles and not self.is_ready and not phases & OVER
@@ -178,6 +183,7 @@ class FleetView:
                 admitted=door.url in passable,
                 loaded=any(p.is_ready for p in placements),
                 loading=any(p.is_loading for p in placements),
+                held_up=next((p.held_up for p in placements if p.held_up), None),
                 fits=self.fits(cluster.name, sizes.get(model_id)),
                 holds_shard=door.node in holders,
                 busy_elsewhere=busy,

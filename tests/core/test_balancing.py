@@ -36,6 +36,7 @@ KING = Candidate(
 )
 SOLDIER1 = replace(KING, cluster="attic", door="http://soldier1.local:52415", node="soldier1")
 EMPTY = replace(SOLDIER1, loaded=False, holds_shard=False)
+HELD_UP = replace(EMPTY, holds_shard=True, held_up="soldier3 is gone")
 FRESH = BalanceState()
 
 WEIGHING = [one for one in LoadBalanceStrategy if one is not LoadBalanceStrategy.ROUND_ROBIN]
@@ -210,6 +211,7 @@ def test_a_door_outside_the_instance_says_so():
         (replace(SOLDIER1, breaker=BreakerState.HALF_OPEN, admitted=False), "tried again"),
         (replace(EMPTY, fits=False), "has no room for Llama-3.3-70B"),
         (replace(EMPTY, fits=None), "its size is not known"),
+        (replace(HELD_UP, fits=False), "can't answer for Llama-3.3-70B while soldier3 is gone"),
     ],
 )
 def test_what_is_ruled_out_says_why_and_comes_last(out, why):
@@ -231,6 +233,7 @@ def test_nothing_is_loaded_where_the_owner_forbids_it():
         ([replace(KING, healthy=False)], "king does not answer. Look whether exo runs"),
         ([replace(KING, admitted=False)], "Try again in half a minute"),
         ([replace(EMPTY, fits=False)], "has no room for Llama-3.3-70B. Load it or unload"),
+        ([replace(HELD_UP, fits=False)], "while soldier3 is gone. See to that machine"),
     ],
 )
 def test_with_no_candidate_left_it_says_what_is_missing(candidates, said):

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from fleetweb.core.presence import Condition
+from fleetweb.core.presence import Condition, DoorSeen
 from fleetweb.core.snapshot import RunnerPhase
 from fleetweb.core.streams import Outcome, Stage
 from fleetweb.fleet import live
 from fleetweb.gateway.lifeline import SILENT_FOR_S, trouble_of, workers_of
 from fleetweb.gateway.passage import Passage
-from fleetweb.gateway.view import FleetView
+from fleetweb.gateway.view import FleetView, Learned
 from fleetweb.rehearsal import LARGE, Fault, FaultKind, Rehearsal
 from tests.core.sights import (
     QWEN,
@@ -33,18 +33,21 @@ from .house import ME, ask, house, loaded, prompt
 RUNNING = RunnerPhase.RUNNING
 SHARED = instance(shard("king", RUNNING), shard("soldier1", RUNNING))
 ALONE = instance(shard("king", RUNNING), id_="alone")
+KING = DoorSeen("http://king.local:52415", node="king")
 DEADLINE_S = 30.0  # exo alone: 46 s
 
 
 # What presence tells of a stream
 
 
-def view(*, king=0.0, soldier=0.0, placed=(SHARED,), tasks=(), condition=None):
+def view(*, king=0.0, soldier=0.0, placed=(SHARED,), tasks=(), condition=None, doors=()):
     nodes = (node("king", heard=king), node("soldier1", heard=soldier))
     seen = presence(watching(snapshot(nodes, placed, tasks)), now=at(0))
     if condition is not None:
         clusters = tuple(replace(cluster, condition=condition) for cluster in seen.clusters)
         seen = replace(seen, clusters=clusters)
+    if doors:
+        seen = replace(seen, clusters=tuple(replace(c, doors=doors) for c in seen.clusters))
     return FleetView(seen)
 
 
@@ -64,6 +67,16 @@ def test_a_machine_that_went_quiet_is_named():
     assert trouble_of(a_passage(), view(soldier=-6)) == (
         "soldier1, which holds a part of Qwen3-235B, has gone quiet."
     )
+
+
+def test_a_door_says_who_holds_its_model_up():
+    assert _held_up(view(soldier=-6, doors=(KING,))) == ["soldier1 has gone quiet"]
+    assert _held_up(view(doors=(KING,))) == [None]
+
+
+def _held_up(fleet):
+    learned = Learned(ttft_ms={}, load_ms={}, breakers={}, waiting={})
+    return [door.held_up for door in fleet.candidates(QWEN, 0, learned, {}, at(0))]
 
 
 def test_words_that_still_come_prove_more():
