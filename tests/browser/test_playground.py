@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ setInterval(() => {
   else if (now) window.stillest = Math.max(window.stillest, performance.now() - since);
 }, 50);
 """
+Composer = Callable[..., Awaitable[tuple[Visitor, Page]]]
 HARM = "window.harmed = false; window.alert = () => { window.harmed = true; };"
 
 
@@ -85,23 +87,33 @@ async def violations(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def thinking(fleet: Rehearsal):
-    """Places a model that thinks; and lets its next thought go wrong."""
+def composer(fleet: Rehearsal, room: ControlRoom, arrive: Arrive) -> Composer:
+    """Places a model, lets its next thought go wrong if so wished, and opens the composer."""
 
-    async def goes(kind: FaultKind | None = None) -> Rehearsal:
-        await fleet.place(THINKER, ["soldier1"])
+    async def opened(
+        model: str = SMALL, kind: FaultKind | None = None, **options: Any
+    ) -> tuple[Visitor, Page]:
+        await fleet.place(model, ["soldier1"])
         if kind is not None:
-            fleet.inject(Fault(kind, model=THINKER))
-        return fleet
+            fleet.inject(Fault(kind, model=model))
+        return await enter(arrive, room, model, **options)
 
-    return goes
+    return opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def story(composer: Composer) -> Page:
+    """The page of a long story that has just begun."""
+    _, page = await composer()
+    await ask(page, "Tell a long story.")
+    await expect(page.locator(".says .block").first).not_to_be_empty()
+    return page
 
 
 async def test_the_wait_the_thinking_and_the_answer_are_shown_as_they_happen(
-    thinking, room: ControlRoom, arrive: Arrive
+    composer: Composer,
 ) -> None:
-    await thinking()
-    _, page = await enter(arrive, room, THINKER)
+    _, page = await composer(THINKER)
     await expect(page.locator("#routes")).to_contain_text("soldier1 holds QwQ-32B")
     await ask(page, "Plan a garden.")
     await expect(page.locator(".mind[data-lives]")).to_have_text("It's not broken. It's thinking.")
@@ -130,36 +142,28 @@ async def test_the_wait_the_thinking_and_the_answer_are_shown_as_they_happen(
     ],
 )
 async def test_thinking_that_goes_wrong_says_so_while_it_is_folded(
-    thinking, room: ControlRoom, arrive: Arrive, kind: FaultKind, word: str, sentence: str
+    composer: Composer, kind: FaultKind, word: str, sentence: str
 ) -> None:
-    await thinking(kind)
-    _, page = await enter(arrive, room, THINKER)
+    _, page = await composer(THINKER, kind)
     await ask(page, "Plan a garden.")
     await expect(page.locator(".mind")).to_contain_text(sentence, timeout=15_000)
     await expect(state(page)).to_have_text(word)
     await stop(page)
 
 
-async def test_escape_stops_the_runner_too(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
-    await ask(page, "Tell a long story.")
-    await expect(page.locator(".says .block").first).not_to_be_empty()
+async def test_escape_stops_the_runner_too(fleet: Rehearsal, story: Page) -> None:
     began = time.monotonic()
-    await stop(page)
+    await stop(story)
     await until(lambda: {task.status for task in fleet.tasks} == {"Cancelled"})
     assert time.monotonic() - began < STOPPED_WITHIN_S
-    await expect(state(page)).to_have_text("Stopped")
-    await expect(page.locator("#stop-all")).to_be_hidden()
+    await expect(state(story)).to_have_text("Stopped")
+    await expect(story.locator("#stop-all")).to_be_hidden()
 
 
 async def test_a_long_reading_moves_and_its_forecast_tightens(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
+    composer: Composer,
 ) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
+    _, page = await composer()
     await page.add_init_script(STILLNESS)
     await ask(page, "word " * 13_000)
     sentence, forecast = page.locator(".standing .sentence"), page.locator(".forecast")
@@ -180,62 +184,43 @@ def _at_most_s(said: str) -> int:
     return int(number) * (60 if unit == "min" else 1)
 
 
-async def test_a_stall_is_explained_while_it_lasts(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
-    await ask(page, "Tell a long story.")
-    await expect(page.locator(".says .block").first).not_to_be_empty()
-    await page.evaluate(STILLNESS)
+async def test_a_stall_is_explained_while_it_lasts(fleet: Rehearsal, story: Page) -> None:
+    await story.evaluate(STILLNESS)
     fleet.inject(Fault(FaultKind.TOKENS_STALL, model=SMALL, for_s=90))
     for seconds in (3, 6):
         said = re.compile(f"^Nothing new for {seconds} s")
-        await expect(page.locator(".stillness")).to_have_text(said, timeout=10_000)
-    await expect(page.locator(".machines")).to_contain_text("just heard of")
-    assert await page.evaluate("stillest") < STILL_AT_MOST_S * 1000
-    await stop(page)
+        await expect(story.locator(".stillness")).to_have_text(said, timeout=10_000)
+    await expect(story.locator(".machines")).to_contain_text("just heard of")
+    assert await story.evaluate("stillest") < STILL_AT_MOST_S * 1000
+    await stop(story)
 
 
-async def test_a_machine_that_dies_in_the_middle_is_told(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
-    await ask(page, "Tell a long story.")
-    await expect(page.locator(".says .block").first).not_to_be_empty()
+async def test_a_machine_that_dies_in_the_middle_is_told(fleet: Rehearsal, story: Page) -> None:
     await fleet.node("soldier1").kill()
-    await expect(state(page)).to_have_text("Failed", timeout=15_000)
-    assert len(await page.locator(".says").inner_text()) > 20
-    await expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    await expect(state(story)).to_have_text("Failed", timeout=15_000)
+    assert len(await story.locator(".says").inner_text()) > 20
+    await expect(story.get_by_role("button", name="Retry")).to_be_visible()
 
 
-async def test_a_reload_in_the_middle_of_an_answer_catches_up(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
-    await ask(page, "Tell a long story.")
-    await expect(page.locator(".says .block").first).not_to_be_empty()
-    before = await page.locator(".says").inner_text()
-    await page.reload()
+async def test_a_reload_in_the_middle_of_an_answer_catches_up(story: Page) -> None:
+    before = await story.locator(".says").inner_text()
+    await story.reload()
     begins = re.compile("^" + re.escape(before[:40]))
-    await expect(page.locator(".says")).to_have_text(begins)
-    so_far = len(await page.locator(".says").inner_text())
+    await expect(story.locator(".says")).to_have_text(begins)
+    so_far = len(await story.locator(".says").inner_text())
 
     async def has_grown() -> bool:
-        return len(await page.locator(".says").inner_text()) > so_far + 100
+        return len(await story.locator(".says").inner_text()) > so_far + 100
 
     await until(has_grown)
-    await expect(state(page)).to_have_text("Answering")
-    await stop(page)
+    await expect(state(story)).to_have_text("Answering")
+    await stop(story)
 
 
 async def test_what_is_open_stays_open_while_the_answer_grows(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
+    composer: Composer,
 ) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL)
+    _, page = await composer()
     await ask(page, "Tell a long story.")
     await page.locator(".why summary").click()
     await page.fill("#id_prompt", "And then…")
@@ -249,10 +234,9 @@ async def test_what_is_open_stays_open_while_the_answer_grows(
 
 
 async def test_a_killed_server_is_shown_and_what_had_come_is_kept(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
+    composer: Composer, room: ControlRoom
 ) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    visitor, page = await enter(arrive, room, SMALL)
+    visitor, page = await composer()
     visitor.expects(*GONE)
     await ask(page, "Tell a long story.")
     written = page.locator(".says")
@@ -271,11 +255,8 @@ async def test_a_killed_server_is_shown_and_what_had_come_is_kept(
     await expect(page.locator("#connection [data-trouble=lost]")).to_be_hidden()
 
 
-async def test_a_further_turn_comes_without_a_reload(
-    fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    visitor, page = await enter(arrive, room, SMALL)
+async def test_a_further_turn_comes_without_a_reload(composer: Composer) -> None:
+    visitor, page = await composer()
     visitor.expects(LEFT)
     await ask(page, "Plan a garden.")
     await expect(state(page)).to_have_text("Answered", timeout=30_000)
@@ -292,9 +273,8 @@ async def test_a_further_turn_comes_without_a_reload(
     await expect(page.locator(".asked")).to_have_text(["Plan a garden.", "And a hedge?"])
 
 
-async def test_works_without_scripts(fleet: Rehearsal, room: ControlRoom, arrive: Arrive) -> None:
-    await fleet.place(SMALL, ["soldier1"])
-    _, page = await enter(arrive, room, SMALL, java_script_enabled=False)
+async def test_works_without_scripts(composer: Composer) -> None:
+    _, page = await composer(java_script_enabled=False)
     await page.fill("#id_prompt", "Plan a garden.")
     await page.get_by_role("button", name="Show the route").click()
     await expect(page.locator("#routes")).to_contain_text("soldier1 holds")
@@ -375,11 +355,8 @@ class TestOutput:
 
 class TestLooks:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    async def test_is_for_everybody(
-        self, thinking, room: ControlRoom, arrive: Arrive, scheme: str
-    ) -> None:
-        await thinking()
-        _, page = await enter(arrive, room, THINKER, color_scheme=scheme)
+    async def test_is_for_everybody(self, composer: Composer, scheme: str) -> None:
+        _, page = await composer(THINKER, color_scheme=scheme)
         await page.locator("#others summary").click()
         await page.locator("#tuning summary").click()
         await expect(page.locator("#routes .route")).to_be_visible()
@@ -391,9 +368,8 @@ class TestLooks:
         await expect(state(page)).to_have_text("Answered", timeout=30_000)
         assert await violations(page) == []
 
-    async def test_fits_a_phone(self, thinking, room: ControlRoom, arrive: Arrive) -> None:
-        await thinking()
-        _, page = await enter(arrive, room, THINKER, viewport={"width": 360, "height": 740})
+    async def test_fits_a_phone(self, composer: Composer) -> None:
+        _, page = await composer(THINKER, viewport={"width": 360, "height": 740})
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(wide) == 0
         await ask(page, "Plan a garden.")
@@ -423,11 +399,8 @@ class TestLooks:
             "Side by side with others",
         ]
 
-    async def test_four_stand_side_by_side(
-        self, fleet: Rehearsal, room: ControlRoom, arrive: Arrive
-    ) -> None:
-        await fleet.place(SMALL, ["soldier1"])
-        _, page = await enter(arrive, room, SMALL, viewport={"width": 1920, "height": 1000})
+    async def test_four_stand_side_by_side(self, composer: Composer) -> None:
+        _, page = await composer(viewport={"width": 1920, "height": 1000})
         await page.locator("#others summary").click()
         for number in range(1, 4):
             await page.select_option(f"#id_model_{number}", SMALL)
