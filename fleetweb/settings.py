@@ -119,6 +119,8 @@ SQLITE = {
     },
 }
 
+LONGER_THAN_ANY_PAGE_S = 10 * 365 * 86_400  # after a day, Channels would push no more
+
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ConfigError("REDIS_URL wants an address like redis://localhost:6379/0.")
@@ -156,7 +158,12 @@ if REDIS_URL:
         }
     }
 else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels.layers.InMemoryChannelLayer",
+            "CONFIG": {"group_expiry": LONGER_THAN_ANY_PAGE_S},
+        }
+    }
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",

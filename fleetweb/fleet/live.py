@@ -5,7 +5,7 @@ previews of prompts, so it is kept nowhere else and forgotten soon after nobody 
 """
 
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -33,7 +33,11 @@ def is_rehearsal() -> bool:
 async def publish(presence: FleetPresence) -> None:
     global _published
     _published = presence
-    await cache.aset(KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
+    keep = partial(cache.set, KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
+    if _is_near():
+        keep()
+    else:
+        await sync_to_async(keep, thread_sensitive=False)()
 
 
 async def current() -> FleetPresence | None:
@@ -54,8 +58,8 @@ def seen() -> FleetPresence | None:
 
 
 def _is_near() -> bool:
-    """Whether it is in this process's memory. Every request asks: for that, the detour through
-    Django's one thread would cost more than the rest, and wait behind slow pages.
+    """Whether it is in this process's memory. Every request asks, every beat tells: for that, the
+    detour through Django's one thread would cost more than the rest, and wait behind slow pages.
     """
     return isinstance(caches["default"], LocMemCache)
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from asgiref.typing import ASGIApplication
-from channels.consumer import AsyncConsumer
+from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, get_channel_layer
 from channels.worker import Worker
@@ -24,6 +24,13 @@ class PollerWorker(AsyncConsumer):
     """Passes what any process asks on to the poller that runs in this one, if one does."""
 
     poller: ClassVar[Poller | None] = None
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """At once. Channels would look after database connections first, in Django's one thread:
+
+        nothing here has any, and news of streams would wait behind slow pages.
+        """
+        await getattr(self, get_handler_name(message))(message)
 
     async def poll_now(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """`{"type": "poll.now"}`: look at exo as soon as it may be asked again."""

@@ -60,7 +60,6 @@ class Broadcast:
         await worker.layer().group_send(
             group,
             {
-                "type": "presence.pushed",
                 "after": self._sequence,
                 "sequence": presence.sequence,
                 "at": presence.at.isoformat(),

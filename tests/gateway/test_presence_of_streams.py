@@ -152,8 +152,8 @@ async def test_reading_says_how_far_it_is_and_its_forecast_tightens():
 
 async def test_a_stall_is_a_silence_longer_than_was_learned():
     async with a_room() as (fleet, gateway):
-        for number in range(20):
-            await ask(gateway, prompt(f"number {number}", LARGE, max_tokens=60))
+        for number in range(10):  # of thinking and of answering: nobody knows where it will stall
+            await ask(gateway, prompt(f"number {number}", LARGE, max_tokens=200))
         async with asking(gateway):
             await shown(lambda p: p.streams and p.streams[0].tokens > 20)
             fleet.inject(Fault(FaultKind.TOKENS_STALL, model=LARGE, for_s=60 * SPEED))

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import InMemoryChannelLayer, channel_layers
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
@@ -18,10 +20,11 @@ from fleetweb.asgi import application
 from fleetweb.core.presence import CognitiveState, FleetPresence
 from fleetweb.fleet import live
 from fleetweb.web import broadcast as broadcasting
-from fleetweb.web import consumers
+from fleetweb.web import consumers, gallery
 from fleetweb.web.audience import Audience
 from fleetweb.web.broadcast import Broadcast
 from fleetweb.web.consumers import PresenceConsumer
+from tests.rehearsal.waiting import until
 
 from . import samples
 
@@ -249,12 +252,88 @@ async def test_nothing_is_left_of_a_browser_that_went(desk, layer):
     assert beats == []
 
 
-async def test_a_browser_that_reads_nothing_leaves_a_bounded_queue(desk, layer):
-    """Pushes go on; what is not taken is dropped, and the next number leads to the whole room."""
-    await layer.group_add("presence-owners", "somebody.slow")
-    for number in range(layer.capacity * 3):
-        await desk._push(broadcasting.OWNERS, at(number, samples.idle()), "")
-    assert layer.channels["somebody.slow"].qsize() <= layer.capacity
+async def test_a_browser_that_reads_slowly_leaves_a_bounded_queue_and_then_the_whole_room(
+    desk, layer
+):
+    await publish(desk, at(1, samples.idle()))
+    async with browser() as opened:
+        await opened.hears()
+        (socket,) = PresenceConsumer.here
+        for number in range(2, consumers.UNREAD * 3):
+            socket.told(desk_push(number, "missed"))
+        assert socket.pushes.qsize() <= consumers.UNREAD
+        await publish(desk, at(consumers.UNREAD * 3, samples.idle()))
+        while "missed" in (heard := await opened.hears()):
+            pass
+        assert 'hx-target="#room"' in heard
+
+
+def desk_push(sequence: int, html: str) -> dict:
+    return {"after": sequence - 1, "sequence": sequence, "at": "", "html": html}
+
+
+async def test_one_subscription_stands_for_all_sockets_of_a_process(desk, layer):
+    await publish(desk, at(1, samples.idle()))
+    async with browser(), browser(), browser(GUEST):
+        assert {group: len(members) for group, members in layer.groups.items()} == {
+            broadcasting.OWNERS: 1,
+            broadcasting.GUESTS: 1,
+        }
+
+
+async def test_pushes_wait_for_none_of_djangos_pages(desk):
+    """Its pages share one thread, and one of them may be slow."""
+    await publish(desk, at(1, samples.idle()))
+    async with browser() as opened:
+        await opened.hears()
+        done = threading.Event()
+        slow_page = asyncio.create_task(sync_to_async(done.wait)(30))
+        try:
+            await publish(desk, at(2, replace(samples.idle(), sentence="At once.")))
+            assert "At once." in await opened.hears()
+            assert not slow_page.done()
+        finally:
+            done.set()
+            await slow_page
+
+
+async def test_a_layer_that_breaks_down_is_heard_again(desk, layer, monkeypatch):
+    monkeypatch.setattr(gallery, "HEARS_AGAIN_AFTER_S", 0.01)
+    await publish(desk, at(1, samples.idle()))
+    async with browser() as opened:
+        await opened.hears()
+        receive = layer.receive
+
+        async def broken(channel: str) -> dict:
+            monkeypatch.setattr(layer, "receive", receive)
+            raise ConnectionError("The layer is gone.")
+
+        monkeypatch.setattr(layer, "receive", broken)
+        for number in (2, 3):
+            await publish(desk, at(number, samples.idle()))
+        await until(lambda: layer.receive is receive and layer.groups)
+        await publish(desk, at(4, replace(samples.idle(), sentence="Back.")))
+        while "Back." not in await opened.hears():
+            pass
+
+
+async def test_a_socket_that_fails_tells_its_page_to_come_back(desk, monkeypatch):
+    await publish(desk, at(1, samples.idle()))
+    socket = WebsocketCommunicator(PresenceConsumer.as_asgi(), "/ws/presence/")
+    socket.scope["user"] = OWNER
+    await socket.connect()
+
+    async def gone() -> None:
+        raise ConnectionError("What is shown can't be read.")
+
+    monkeypatch.setattr(live, "current", gone)
+    desk._sequence = 8
+    await desk._push(broadcasting.OWNERS, at(9, samples.idle()), "")
+    while (message := await socket.receive_output(10))["type"] != "websocket.close":
+        pass
+    assert message["code"] == 4012
+    await socket.disconnect()
+    assert not PresenceConsumer.here
 
 
 async def test_an_audience_says_how_many_it_is_and_says_it_again(layer, monkeypatch):

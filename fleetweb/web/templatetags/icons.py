@@ -1,5 +1,7 @@
 """Icons from the one sprite."""
 
+from functools import cache
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -11,6 +13,7 @@ SPRITE = "vendor/lucide-1.62.0/icons.svg"
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """The symbol `name` as an SVG that says nothing to a screen reader: words stand beside it."""
     return format_html(
