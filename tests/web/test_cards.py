@@ -301,6 +301,16 @@ class TestRibbon:
             "idle",
         ]
 
+    def test_shows_the_gap_while_nobody_watched_between_two_of_one_state(self) -> None:
+        """A restart: the machine was idle before and after it."""
+        watched = (
+            Span("king", CognitiveState.IDLE, ago(300), ago(200)),
+            Span("king", CognitiveState.IDLE, ago(140), None),
+        )
+        band = ribbon(replace(samples.idle(), spans=watched), NOW).bands[0]
+        assert [(s.x, s.width) for s in band.segments] == [("297", "100"), ("457", "143")]
+        assert band.words == "Idle 100 s, then unwatched 60 s, then idle 2 min."
+
     def test_fills_the_window_to_its_end_and_not_further(self) -> None:
         for band in ribbon(samples.busy(), NOW).bands:
             last = band.segments[-1]

@@ -1,9 +1,8 @@
 """The last ten minutes of every machine, as a band of states and in words."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 
 from fleetweb.core import words
 from fleetweb.core.presence import CognitiveState, FleetPresence, Span
@@ -17,6 +16,8 @@ _WINDOW = timedelta(minutes=MINUTES)
 # The band moves on in steps, so that a still fleet causes a push every ten seconds, not every one.
 STEP_S = 10
 AXIS = ("10 min ago", "5 min ago", "now")
+# Between two spans of one state, this long without any means that nobody watched.
+_UNSEEN_S = 1.0
 # How many changes are told in words before the rest is only counted.
 _TOLD = 6
 
@@ -57,6 +58,10 @@ class _Stretch:
     def length_s(self) -> float:
         return self.end_s - self.start_s
 
+    def goes_on_as(self, after: "_Stretch") -> bool:
+        """Whether `after` is more of the same; while nobody watched, nobody knows."""
+        return after.state is self.state and after.start_s - self.end_s < _UNSEEN_S
+
 
 def ribbon(presence: FleetPresence, now: datetime) -> RibbonCard:
     end = _step_after(now)
@@ -81,7 +86,7 @@ def _step_after(now: datetime) -> datetime:
 def _stretches(
     spans: Iterable[Span], name: str, start: datetime, end: datetime
 ) -> tuple[_Stretch, ...]:
-    """The spans of one machine inside the window, neighbours of one state joined."""
+    """The spans of one machine inside the window; those of one state that touch are one."""
     inside = [
         _Stretch(
             span.state,
@@ -91,9 +96,12 @@ def _stretches(
         for span in spans
         if span.node == name
     ]
-    real = sorted((s for s in inside if s.length_s > 0), key=lambda s: s.start_s)
-    joined = (list(group) for _, group in groupby(real, key=lambda s: s.state))
-    return tuple(_Stretch(g[0].state, g[0].start_s, g[-1].end_s) for g in joined)
+    joined: list[_Stretch] = []
+    for stretch in sorted((s for s in inside if s.length_s > 0), key=lambda s: s.start_s):
+        if joined and joined[-1].goes_on_as(stretch):
+            stretch = replace(stretch, start_s=joined.pop().start_s)
+        joined.append(stretch)
+    return tuple(joined)
 
 
 def _band(name: str, row: Sequence[_Stretch]) -> BandCard:
@@ -114,6 +122,15 @@ def _segment(stretch: _Stretch) -> SegmentCard:
 def _words(row: Sequence[_Stretch]) -> str:
     if not row:
         return "Nothing known of these ten minutes."
-    told = [f"{LOOKS[s.state].word.lower()} {words.duration(s.length_s)}" for s in row[-_TOLD:]]
-    earlier = f"after {len(row) - _TOLD} earlier changes, " if len(row) > _TOLD else ""
-    return f"{earlier}{', then '.join(told)}.".capitalize()
+    told = list(_told(row))
+    earlier = f"after {len(told) - _TOLD} earlier changes, " if len(told) > _TOLD else ""
+    return f"{earlier}{', then '.join(told[-_TOLD:])}.".capitalize()
+
+
+def _told(row: Sequence[_Stretch]) -> Iterator[str]:
+    end_s = row[0].start_s
+    for stretch in row:
+        if stretch.start_s - end_s >= _UNSEEN_S:
+            yield f"unwatched {words.duration(stretch.start_s - end_s)}"
+        yield f"{LOOKS[stretch.state].word.lower()} {words.duration(stretch.length_s)}"
+        end_s = stretch.end_s
