@@ -1,6 +1,11 @@
 // Tells times in the reader's own zone, and lets elapsed times tick without the server's help.
 import { onChange } from "./changes.js";
 
+// Made once: to make one takes longer than all else that is done here.
+const ofDay = new Intl.DateTimeFormat([], {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+
 // A page of the past says which moment it shows: what lasted then is counted up to there.
 const present = () => Date.parse(document.querySelector("[data-at]")?.dataset.at) || Date.now();
 
@@ -17,8 +22,7 @@ function elapsed(since) {
 function clock(at) {
   const time = new Date(at);
   const today = time.toDateString() === new Date().toDateString();
-  const hours = time.toLocaleTimeString([], { hour12: false });
-  return today ? hours : `${time.toLocaleDateString()} ${hours}`;
+  return today ? ofDay.format(time) : `${time.toLocaleDateString()} ${ofDay.format(time)}`;
 }
 
 function tell(element, text) {

@@ -25,12 +25,13 @@ function tell(machine) {
   new Notification(node, { body, tag: machine.id, icon: document.getElementById("favicon").href });
 }
 
+// Asking whether it is permitted makes the browser's own process answer: only when there is news.
 function follow(changes) {
-  if (!wanted()) return;
-  for (const { type, target, oldValue } of changes) {
-    const isMachine = type === "attributes" && target.matches("article[data-node]");
-    if (isMachine && worthTelling(oldValue, target.dataset.state)) tell(target);
-  }
+  const machines = changes
+    .filter(({ type, target, oldValue }) => type === "attributes"
+      && target.matches("article[data-node]") && worthTelling(oldValue, target.dataset.state))
+    .map(({ target }) => target);
+  if (machines.length && wanted()) machines.forEach(tell);
 }
 
 if ("Notification" in window && window.isSecureContext) {
