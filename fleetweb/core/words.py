@@ -7,6 +7,10 @@ from datetime import datetime
 from .snapshot import PREVIEW_CHARS
 
 FLEET_LOOKING = "Looking for your machines..."
+FLEET_WATCHED_ELSEWHERE = (
+    "Another process watches the fleet. Look at its page: what it sees is not seen from here, as"
+    " long as the two share no Redis."
+)
 FLEET_LOST = "exo has stopped answering."
 FLEET_SLEEPING = "The fleet is sleeping..."
 FLEET_WAITING = "The fleet is present and waiting for you."

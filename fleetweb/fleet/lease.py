@@ -27,13 +27,15 @@ logger = logging.getLogger(__name__)
 class Lease:
     """This process's claim to be the one who polls.
 
-    `previous_beat` is when whoever held it before was last at work. `is_certain` is False while
-    the database does not answer: `held` is then what held before.
+    `is_elsewhere` says whether somebody else was found to hold it. `previous_beat` is when whoever
+    held it before was last at work. `is_certain` is False while the database does not answer:
+    `held` is then what held before.
     """
 
     def __init__(self) -> None:
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
         self.held = False
+        self.is_elsewhere = False
         self.is_certain = True
         self.previous_beat: datetime | None = None
         self._once = Once(logger)
@@ -68,3 +70,4 @@ class Lease:
             self.previous_beat = last_beat
             self._once.well("lease", "This poller takes over.")
         self.held = last_beat is not None
+        self.is_elsewhere = not self.held

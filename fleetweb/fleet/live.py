@@ -34,7 +34,7 @@ async def publish(presence: FleetPresence) -> None:
     global _published
     _published = presence
     keep = partial(cache.set, KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
-    if _is_near():
+    if is_near():
         keep()
     else:
         await sync_to_async(keep, thread_sensitive=False)()
@@ -42,7 +42,7 @@ async def publish(presence: FleetPresence) -> None:
 
 async def current() -> FleetPresence | None:
     """The newest presence, None while nobody has looked yet."""
-    return seen() if _is_near() else await sync_to_async(seen, thread_sensitive=False)()
+    return seen() if is_near() else await sync_to_async(seen, thread_sensitive=False)()
 
 
 async def watched(now: datetime) -> FleetPresence | None:
@@ -57,7 +57,7 @@ def seen() -> FleetPresence | None:
     return None if encoded is None else _decoded(encoded)
 
 
-def _is_near() -> bool:
+def is_near() -> bool:
     """Whether it is in this process's memory. Every request asks, every beat tells: for that, the
     detour through Django's one thread would cost more than the rest, and wait behind slow pages.
     """

@@ -16,7 +16,8 @@ from typing import Final
 from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
-from fleetweb.core.inference import infer
+from fleetweb.core import words
+from fleetweb.core.inference import infer, nobody_yet
 from fleetweb.core.presence import FleetPresence
 from fleetweb.core.roster import FleetNode
 
@@ -112,13 +113,13 @@ class Poller:
         """See what is new, publish it, and have it written down; if it is this one who polls."""
         if not await self._polls():
             await self._stop_clusters()
+            await self._stand_by()
             return
         if not self._clusters and not await self._begin():
             return
         await self._unite()
-        watchers = self.watchers
         for cluster in self._clusters:
-            cluster.watched = watchers > 0
+            cluster.watched = self.watchers > 0
         watches = [cluster.seen for cluster in self._clusters]
         if any(watch.snapshot is None and watch.problem is None for watch in watches):
             return  # somebody has not been asked yet: nothing can be said of its machines
@@ -134,9 +135,22 @@ class Poller:
             rehearsal=self._rehearsal,
         )
         self._presence = replace(seen, sequence=self._next_sequence(now))
-        await live.publish(self._presence)
-        await presence_published.asend(Poller, presence=self._presence, watchers=watchers)
+        await self._tell(self._presence)
         self._write_down(self._presence)
+
+    async def _stand_by(self) -> None:
+        """Say who watches, where nobody else can: what they publish does not reach this process."""
+        shown = await live.current()
+        unseen = shown is None or shown.sentence == words.FLEET_WATCHED_ELSEWHERE
+        if unseen and self.lease.is_elsewhere and live.is_near():
+            now = wall_clock()
+            here = replace(nobody_yet(now), sentence=words.FLEET_WATCHED_ELSEWHERE)
+            sequence = self._next_sequence(now)
+            await self._tell(replace(here, rehearsal=self._rehearsal, sequence=sequence))
+
+    async def _tell(self, presence: FleetPresence) -> None:
+        await live.publish(presence)
+        await presence_published.asend(Poller, presence=presence, watchers=self.watchers)
 
     async def _polls(self) -> bool:
         """Whether this one polls. While the database does not answer, whoever polled goes on,

@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError
 
+from fleetweb.core import words
 from fleetweb.core.inference import nobody_yet
 from fleetweb.core.presence import CognitiveState, Condition, FleetPresence
 from fleetweb.fleet import live
@@ -174,6 +176,23 @@ async def test_gives_way_while_the_database_fails_to_whoever_is_seen_to_poll(fle
         others = presence.sequence + 3_600_000
         monkeypatch.setattr(live, "current", _shows(others))
         await until(lambda: not poller._clusters, PATIENCE_S)
+
+
+@pytest.mark.usefixtures("swift")
+async def test_says_that_another_process_watches_where_it_sees_nothing_of_it(fleet, monkeypatch):
+    """A second `serve` on one data directory, without Redis."""
+    monkeypatch.setattr(live, "is_near", lambda: True)
+    await in_database(lambda: PollerLease.objects.take("elsewhere", timedelta(hours=1)))
+    monkeypatch.setattr("fleetweb.fleet.lease.VALID_FOR", timedelta(hours=1))
+    async with watching(fleet.urls[:1]):
+        seen = await shown()
+        assert (seen.sentence, seen.nodes) == (words.FLEET_WATCHED_ELSEWHERE, ())
+        await in_database(lambda: PollerLease.objects.give_up("elsewhere"))
+        assert (await shown(everybody_here_and_somebody)).sentence != seen.sentence
+
+
+def everybody_here_and_somebody(presence: FleetPresence) -> bool:
+    return bool(presence.nodes) and everybody_here(presence)
 
 
 def _shows(sequence: int) -> Callable[[], Awaitable[FleetPresence]]:
