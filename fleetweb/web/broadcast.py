@@ -1,6 +1,6 @@
 """Presence to every browser: rendered once for all who see the same, pushed where it changed."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 
@@ -9,13 +9,7 @@ from fleetweb.fleet import worker
 
 from . import fragments
 from .cards import room
-
-OWNERS: Final = "presence-owners"
-GUESTS: Final = "presence-guests"
-
-
-def group_of(*, owner: bool) -> str:
-    return OWNERS if owner else GUESTS
+from .gallery import Gallery, gallery_of
 
 
 def render(presence: FleetPresence, *, owner: bool) -> fragments.Fragments:
@@ -35,8 +29,9 @@ class Broadcast:
         """The whole room as one message. After a restart a hundred browsers ask for it at once."""
         drawn = self._wholes.get(owner)
         if drawn is None or drawn[0] is not presence:
-            html = fragments.diff({}, render(presence, owner=owner))
-            drawn = self._wholes[owner] = presence, html
+            pieces = render(presence, owner=owner)
+            drawn = self._wholes[owner] = presence, fragments.diff({}, pieces)
+            self._pushed[owner] = self._pushed[owner] or pieces  # the first to come was shown this
         return drawn[1]
 
     async def presence_published(
@@ -45,20 +40,23 @@ class Broadcast:
         watchers: int,
         **_signal: Any,
     ) -> None:
-        """Receiver of the signal of the same name. While nobody watches, nothing is rendered."""
+        """Receiver of the signal of the same name. For nobody, nothing is rendered."""
         if not watchers:
             return
         for owner in (True, False):
-            rendered = render(presence, owner=owner)
-            html = fragments.diff(self._pushed[owner], rendered)
-            self._pushed[owner] = rendered
-            await self._push(group_of(owner=owner), presence, html)
+            gallery, before = gallery_of(owner=owner), self._pushed[owner]
+            if gallery.is_deserted:
+                before.clear()
+                continue
+            self._pushed[owner] = render(presence, owner=owner)
+            html = fragments.diff(before, self._pushed[owner])
+            await self._push(gallery, presence, html)
         self._sequence = presence.sequence
 
-    async def _push(self, group: str, presence: FleetPresence, html: str) -> None:
+    async def _push(self, gallery: Gallery, presence: FleetPresence, html: str) -> None:
         """Numbered, so that a reader who missed one knows and takes the whole room instead."""
         await worker.layer().group_send(
-            group,
+            gallery.group,
             {
                 "after": self._sequence,
                 "sequence": presence.sequence,

@@ -5,11 +5,13 @@ import logging
 from functools import cache
 from typing import Any, Final, Protocol
 
+from channels.layers import InMemoryChannelLayer
+
 from fleetweb.fleet import worker
 from fleetweb.fleet.once import Once
 
-from .broadcast import group_of
-
+OWNERS: Final = "presence-owners"
+GUESTS: Final = "presence-guests"
 # So many at a go; then whoever waits for the loop has a turn: tokens come before presence.
 AT_ONCE: Final = 10
 SUBSCRIBED_WITHIN_S: Final = 5.0
@@ -32,10 +34,15 @@ class Gallery:
     """
 
     def __init__(self, group: str) -> None:
-        self._group = group
+        self.group = group
         self._viewers: set[Viewer] = set()
         self._hearing: asyncio.Task[None] | None = None
         self._once = Once(logger)
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is in it, nor can be in another process: this layer reaches none."""
+        return not self._viewers and isinstance(worker.layer(), InMemoryChannelLayer)
 
     async def join(self, viewer: Viewer) -> None:
         """Whatever is pushed after this is told. Raises TimeoutError while the layer is down."""
@@ -66,14 +73,14 @@ class Gallery:
     async def _listen(self, subscribed: asyncio.Event) -> None:
         layer = worker.layer()
         channel = await layer.new_channel()
-        await layer.group_add(self._group, channel)
+        await layer.group_add(self.group, channel)
         self._once.well("layer", "Pages hear again what is pushed to them.")
         subscribed.set()
         try:
             while True:
                 await self._tell(await layer.receive(channel))
         finally:
-            await layer.group_discard(self._group, channel)
+            await layer.group_discard(self.group, channel)
 
     async def _tell(self, push: dict[str, Any]) -> None:
         for number, viewer in enumerate(tuple(self._viewers), start=1):
@@ -84,4 +91,4 @@ class Gallery:
 
 @cache
 def gallery_of(*, owner: bool) -> Gallery:
-    return Gallery(group_of(owner=owner))
+    return Gallery(OWNERS if owner else GUESTS)

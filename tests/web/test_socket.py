@@ -24,6 +24,7 @@ from fleetweb.web import consumers, gallery
 from fleetweb.web.audience import Audience
 from fleetweb.web.broadcast import Broadcast
 from fleetweb.web.consumers import PresenceConsumer
+from fleetweb.web.gallery import gallery_of
 from tests.rehearsal.waiting import until
 
 from . import samples
@@ -167,7 +168,7 @@ async def test_what_comes_late_is_not_shown_over_what_is_newer(desk):
     await publish(desk, at(5, samples.idle()))
     async with browser() as opened:
         await opened.hears()
-        await desk._push(broadcasting.OWNERS, at(4, samples.idle()), "<p>old</p>")
+        await desk._push(gallery_of(owner=True), at(4, samples.idle()), "<p>old</p>")
         await publish(desk, at(6, replace(samples.idle(), sentence="Newer.")))
         assert "old" not in await opened.hears()
 
@@ -199,7 +200,7 @@ async def test_twenty_browsers_get_the_same_push_rendered_once(desk, monkeypatch
         assert rendered == [True]  # one room for all that came
         await publish(desk, at(2, replace(samples.idle(), sentence="The fleet is sleeping...")))
         assert len({await opened.hears() for opened in browsers}) == 1
-    assert rendered == [True, True, False]  # and one push for each who sees the same
+    assert rendered == [True, True]  # and one push; none for guests, of whom nobody is here
 
 
 async def test_while_nobody_watches_nothing_is_rendered(desk, monkeypatch):
@@ -229,6 +230,18 @@ async def test_a_guest_reads_no_prompts_and_the_owner_does(desk):
         assert "Zuleika" not in await guest.hears()
     async with browser(GUEST) as guest:
         assert "Zuleika" not in await guest.hears()
+
+
+async def test_a_guest_who_comes_is_pushed_what_differs_from_what_they_were_shown(desk):
+    """Nothing was pushed to guests before: there were none."""
+    before, between = samples.idle(), replace(samples.idle(), sentence="In between.")
+    async with browser(GUEST):
+        await publish(desk, at(1, before))
+    await publish(desk, at(2, between))
+    async with browser(GUEST) as guest:
+        assert "In between." in await guest.hears()
+        await publish(desk, at(3, before))
+        assert before.sentence in await guest.hears()
 
 
 async def test_a_server_that_stops_tells_its_browsers_to_come_back(desk):
@@ -276,8 +289,8 @@ async def test_one_subscription_stands_for_all_sockets_of_a_process(desk, layer)
     await publish(desk, at(1, samples.idle()))
     async with browser(), browser(), browser(GUEST):
         assert {group: len(members) for group, members in layer.groups.items()} == {
-            broadcasting.OWNERS: 1,
-            broadcasting.GUESTS: 1,
+            gallery.OWNERS: 1,
+            gallery.GUESTS: 1,
         }
 
 
@@ -328,7 +341,7 @@ async def test_a_socket_that_fails_tells_its_page_to_come_back(desk, monkeypatch
 
     monkeypatch.setattr(live, "current", gone)
     desk._sequence = 8
-    await desk._push(broadcasting.OWNERS, at(9, samples.idle()), "")
+    await desk._push(gallery_of(owner=True), at(9, samples.idle()), "")
     while (message := await socket.receive_output(10))["type"] != "websocket.close":
         pass
     assert message["code"] == 4012
