@@ -1,11 +1,12 @@
 """The requests in hand in this process: told to the poller as they change, ended when asked."""
 
 import asyncio
+import time
 from typing import Final
 
 import msgspec
 
-from fleetweb.core.streams import Answered, Stage
+from fleetweb.core.streams import Answered, Stage, Stream
 from fleetweb.errors import ProviderRefused
 from fleetweb.fleet import worker
 
@@ -15,7 +16,9 @@ from .passage import Passage
 GROUP: Final = "gateway"
 TOLD_AFTER_S: Final = 0.02  # the first news: until then a request has better to do
 TOLD_EVERY_S: Final = 0.12  # at most so often, while something changes
-TOLD_SOONER_S: Final = 0.06  # at most so often, when a request enters another stage
+TOLD_SOONER_S: Final = 0.04  # at most so often, when a request enters another stage
+RESTS: Final = 4.0  # times as long as telling took: tokens come before what is told of them
+AT_ONCE: Final = 10  # requests that are looked at; then whoever waits for the loop has a turn
 TOLD_ANYWAY_S: Final = 2.0  # the poller forgets a process that says nothing for 6 s
 CANCELLED: Final = 499  # what nginx calls a request that was closed before its answer
 
@@ -93,9 +96,10 @@ class Desk:
         """Tell the poller what is in hand, until there is nothing left to tell."""
         await asyncio.sleep(TOLD_AFTER_S)
         while True:
+            began = time.monotonic()
             self._news.clear()
             self._entered.clear()
-            here = [passage.stream() for passage in self.passages.values()]
+            here = await self._streams()
             answered, self._answered = self._answered, []
             await worker.ask(
                 {
@@ -107,9 +111,18 @@ class Desk:
             )
             if not self.passages and not self._answered:
                 return
-            await asyncio.sleep(TOLD_SOONER_S)
+            await asyncio.sleep(max(TOLD_SOONER_S, RESTS * (time.monotonic() - began)))
             await _until(self._entered, TOLD_EVERY_S - TOLD_SOONER_S)
             await _until(self._news, TOLD_ANYWAY_S)
+
+    async def _streams(self) -> list[Stream]:
+        """How those in hand look; without those that end while others are looked at."""
+        seen: list[Stream] = []
+        for number, passage in enumerate(tuple(self.passages.values()), start=1):
+            seen.append(passage.stream())
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return [stream for stream in seen if stream.id in self.passages]
 
     async def _listen(self) -> None:
         """Hear what other processes want ended."""
