@@ -1,6 +1,7 @@
 """Who was slow when: beside others that answered with the same model, and beside itself."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -11,27 +12,26 @@ SLOW: Final = 2.0
 FEWEST: Final = 3
 
 Value = Callable[[Slot], float | None]
-Pair = tuple[Slot, float]
+# How long it took, and how long is usual; 0 where that is not known.
+Pair = tuple[float, float]
+Run = list[tuple[Slot, Pair]]
 
 
 def slowest(answers: Sequence[Answers]) -> list[Slow]:
     """For each machine the run in which people lost most time by it, most first."""
     worst: dict[str, Slow] = {}
+    together = {
+        (model, measured): _together([a for a in answers if a.model == model], value)
+        for model in {own.model for own in answers}
+        for measured, value in VALUES.items()
+    }
     for own in answers:
-        for found in _slow_runs(own, answers):
-            known = worst.get(found.machine)
-            if known is None or found.weight > known.weight:
-                worst[found.machine] = found
+        for measured, value in VALUES.items():
+            for found in _slow_runs(own, measured, value, together[own.model, measured]):
+                known = worst.get(found.machine)
+                if known is None or found.weight > known.weight:
+                    worst[found.machine] = found
     return sorted(worst.values(), key=lambda found: found.weight, reverse=True)
-
-
-def _slow_runs(own: Answers, answers: Sequence[Answers]) -> Iterator[Slow]:
-    others = [a for a in answers if a.model == own.model and a.machine != own.machine]
-    for measured, value in VALUES.items():
-        for run in _runs(_beside_others(own, others, value), value):
-            yield _slow(own, run, measured, Against.OTHERS, value)
-        for run in _runs(_beside_itself(own, value), value):
-            yield _slow(own, run, measured, Against.ITSELF, value)
 
 
 VALUES: Final[dict[Measured, Value]] = {
@@ -40,59 +40,71 @@ VALUES: Final[dict[Measured, Value]] = {
 }
 
 
-def _beside_others(own: Answers, others: Sequence[Answers], value: Value) -> list[Pair]:
-    """Each point with what the others took then; 0 where they answered too little to compare."""
-    pairs = []
-    for place, slot in enumerate(own.slots):
-        if value(slot) is None:
-            continue
-        same_time = [a.slots[place] for a in others if value(a.slots[place]) is not None]
-        is_enough = sum(s.count for s in same_time) >= FEWEST
-        pairs.append((slot, _weighted(same_time, value) if is_enough else 0.0))
-    return pairs
+@dataclass(slots=True)
+class _Together:
+    """What all machines took at one point: their medians, each as often as it had requests."""
+
+    took_ms: float = 0.0
+    count: int = 0
+
+    def without(self, took_ms: float, count: int) -> float:
+        """The mean of the others; 0 where they answered too little to compare."""
+        others = self.count - count
+        return (self.took_ms - took_ms * count) / others if others >= FEWEST else 0.0
 
 
-def _beside_itself(own: Answers, value: Value) -> list[Pair]:
-    """Each point with what is usual of this machine: the median of all its points."""
-    known = [slot for slot in own.slots if value(slot) is not None]
-    if len(known) < 2 * FEWEST:
-        return []
-    usual = median(value(slot) or 0.0 for slot in known)
-    return [(slot, usual) for slot in known]
+def _together(answers: Sequence[Answers], value: Value) -> list[_Together]:
+    sums = [_Together() for _ in answers[0].slots]
+    for own in answers:
+        for place, slot in enumerate(own.slots):
+            took_ms = value(slot)
+            if took_ms is not None:
+                sums[place].took_ms += took_ms * slot.count
+                sums[place].count += slot.count
+    return sums
 
 
-def _runs(pairs: Sequence[Pair], value: Value) -> Iterator[list[Pair]]:
+def _slow_runs(
+    own: Answers, measured: Measured, value: Value, together: Sequence[_Together]
+) -> Iterator[Slow]:
+    took = [(place, slot, value(slot)) for place, slot in enumerate(own.slots)]
+    known = [(place, slot, ms) for place, slot, ms in took if ms is not None]
+    others = [(slot, (ms, together[place].without(ms, slot.count))) for place, slot, ms in known]
+    for run in _runs(others):
+        yield _slow(own, run, measured, Against.OTHERS)
+    if len(known) >= 2 * FEWEST:
+        usual = median(ms for _, _, ms in known)
+        for run in _runs([(slot, (ms, usual)) for _, slot, ms in known]):
+            yield _slow(own, run, measured, Against.ITSELF)
+
+
+def _runs(slots: Run) -> Iterator[Run]:
     """Slow points that follow each other, of enough requests to speak of."""
-    run: list[Pair] = []
-    for pair in (*pairs, None):
-        if pair is not None and (value(pair[0]) or 0.0) >= SLOW * pair[1] > 0:
-            run.append(pair)
-        else:
-            if sum(slot.count for slot, _ in run) >= FEWEST:
-                yield run
+    run: Run = []
+    for slot, (took, usual) in slots:
+        if took >= SLOW * usual > 0:
+            run.append((slot, (took, usual)))
+        elif run:
+            yield from _enough(run)
             run = []
+    yield from _enough(run)
 
 
-def _slow(
-    own: Answers, run: Sequence[Pair], measured: Measured, against: Against, value: Value
-) -> Slow:
-    slots = [slot for slot, _ in run]
-    requests = sum(slot.count for slot in slots)
-    usual = sum(usual * slot.count for slot, usual in run) / requests
+def _enough(run: Run) -> Iterator[Run]:
+    if sum(slot.count for slot, _ in run) >= FEWEST:
+        yield run
+
+
+def _slow(own: Answers, run: Run, measured: Measured, against: Against) -> Slow:
+    requests = sum(slot.count for slot, _ in run)
     return Slow(
         machine=own.machine,
         model=own.model,
         measured=measured,
         against=against,
-        begins_s=slots[0].begins_s,
-        ends_s=slots[-1].ends_s,
-        took_ms=_weighted(slots, value),
-        usual_ms=usual,
+        begins_s=run[0][0].begins_s,
+        ends_s=run[-1][0].ends_s,
+        took_ms=sum(took * slot.count for slot, (took, _) in run) / requests,
+        usual_ms=sum(usual * slot.count for slot, (_, usual) in run) / requests,
         requests=requests,
     )
-
-
-def _weighted(slots: Iterable[Slot], value: Value) -> float:
-    """The mean of the points' medians, by how many requests each had."""
-    known = [(value(slot) or 0.0, slot.count) for slot in slots]
-    return sum(took * count for took, count in known) / sum(count for _, count in known)

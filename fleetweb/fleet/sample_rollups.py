@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from django.utils import timezone
@@ -34,6 +35,14 @@ class Bucket(NamedTuple):
     start_s: int
 
 
+class Kept(NamedTuple):
+    """What a row holds; see `NodeRollup`."""
+
+    samples: int
+    states: Mapping[str, int]
+    figures: Sequence[Sequence[float] | None]
+
+
 @dataclass(slots=True)
 class Figure:
     """How many samples knew it, what they add up to, and the greatest."""
@@ -46,10 +55,6 @@ class Figure:
         self.greatest = max(self.greatest, greatest) if self.samples else greatest
         self.samples += samples
         self.total += total
-
-    @property
-    def mean(self) -> float | None:
-        return self.total / self.samples if self.samples else None
 
 
 @dataclass(slots=True)
@@ -101,6 +106,23 @@ class Figures:
     def _kept(self, name: str) -> list[float] | None:
         kept = self.figures.get(name)
         return [kept.samples, round(kept.total, 3), kept.greatest] if kept else None
+
+
+def together(rows: Sequence[Kept]) -> Kept:
+    """Several rows as one."""
+    states: Counter[str] = Counter()
+    for row in rows:
+        states.update(row.states)
+    columns = zip_longest(*(row.figures for row in rows))
+    figures = [_summed([figure for figure in column if figure]) for column in columns]
+    return Kept(sum(row.samples for row in rows), states, figures)
+
+
+def _summed(figures: Sequence[Sequence[float]]) -> tuple[float, ...] | None:
+    if not figures:
+        return None
+    samples, totals, greatest = zip(*figures, strict=True)
+    return sum(samples), sum(totals), max(greatest)
 
 
 def add(samples: Sequence[NodeSample]) -> None:

@@ -13,7 +13,7 @@ from fleetweb.core.buckets import Step, at_of, starts, step_for
 from fleetweb.core.presence import CognitiveState, Span
 
 from .models import NodeRollup, PresenceSpan
-from .sample_rollups import FIGURES, Figures
+from .sample_rollups import FIGURES, Kept, together
 
 MOST_ROWS: Final = 3000
 MOST_SPANS: Final = 800
@@ -82,13 +82,12 @@ def readings(
         .filter(node__name__in=nodes, resolution=step.source)
         .values_list("node__name", "start_s", "samples", "states", "figures")
     )
-    found: defaultdict[str, dict[int, Figures]] = defaultdict(dict)
+    found: defaultdict[str, defaultdict[int, list[Kept]]] = defaultdict(lambda: defaultdict(list))
     for name, kept_s, *kept in rows:
-        found[name].setdefault(step.place(kept_s, grid), Figures()).add_kept(*kept)
-    nothing = Figures()
+        found[name][step.place(kept_s, grid)].append(Kept(*kept))
     return {
         name: tuple(
-            _reading(begins_s, found[name].get(place, nothing))
+            _reading(begins_s, found[name].get(place, ()))
             for place, begins_s in enumerate(grid[:-1])
         )
         for name in nodes
@@ -132,23 +131,20 @@ def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Mar
     return tuple(sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK)))
 
 
-def _reading(begins_s: int, figures: Figures) -> Reading:
-    if not figures.samples:
+def _reading(begins_s: int, rows: Sequence[Kept]) -> Reading:
+    if not rows:
         return Reading(at_of(begins_s))
-    mean = {name: figures.figure(name).mean for name in FIGURES}
+    kept = rows[0] if len(rows) == 1 else together(rows)
+    figures = dict(zip(FIGURES, kept.figures, strict=False))
     return Reading(
         at=at_of(begins_s),
-        samples=figures.samples,
-        intensity_max=_greatest(figures, "intensity"),
-        temperature_max_c=_greatest(figures, "temperature_c"),
-        states={
-            CognitiveState(state): count / figures.samples
-            for state, count in figures.states.items()
-        },
-        **mean,
+        samples=kept.samples,
+        intensity_max=_greatest(figures.get("intensity")),
+        temperature_max_c=_greatest(figures.get("temperature_c")),
+        states={CognitiveState(state): n / kept.samples for state, n in kept.states.items()},
+        **{name: figure[1] / figure[0] if figure else None for name, figure in figures.items()},
     )
 
 
-def _greatest(figures: Figures, name: str) -> float | None:
-    figure = figures.figure(name)
-    return figure.greatest if figure.samples else None
+def _greatest(figure: Sequence[float] | None) -> float | None:
+    return figure[2] if figure else None

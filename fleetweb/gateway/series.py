@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from django.utils import timezone
@@ -49,6 +50,9 @@ _COLUMNS: Final = (
     "energy_j",
 )
 _PACKED: Final = ("latency", "ttft", "gap")
+_sums = attrgetter(*_COLUMNS)
+# So many points are merged at once, and kept merged, on the way to all of a time.
+STRETCH: Final = 16
 
 Packed = tuple[bytes, ...]
 
@@ -81,17 +85,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points `step` apart without a gap: where nothing was asked, one says so."""
+    """Points `step` apart without a gap: where nothing was asked, one says so.
+
+    `total` is all of them as one.
+    """
 
     subject: Subject
     step: Step
     points: tuple[Point, ...]
-    _kept: "_Kept"
-
-    @property
-    def total(self) -> Point:
-        """All of them as one; merged when it is asked for, because few ask for it."""
-        return self._kept.point(int(self.points[0].at.timestamp()))
+    total: Point
 
 
 def latency_series(
@@ -103,10 +105,14 @@ def latency_series(
     """
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    sums: defaultdict[Subject, defaultdict[int, _Kept]] = defaultdict(lambda: defaultdict(_Kept))
+    found: dict[Subject, dict[int, Kept]] = {subject: {} for subject in subjects}
     for subject, begins_s, kept in _all_kept(subjects, grid, step):
-        sums[subject][step.place(begins_s, grid)].add(kept)
-    return {subject: _series(subject, step, grid, sums[subject]) for subject in subjects}
+        known, place = found[subject], step.place(begins_s, grid)
+        if place in known:
+            known[place].add(kept)
+        else:
+            known[place] = kept
+    return {subject: _series(subject, step, grid, kept) for subject, kept in found.items()}
 
 
 def step_of(since: datetime, until: datetime, series: int = 1) -> Step:
@@ -134,7 +140,7 @@ def full_model(written: str) -> str:
 
 
 @dataclass(slots=True)
-class _Kept:
+class Kept:
     """What is kept of some stretch of time: sums, and packed histograms still to be merged."""
 
     sums: Sums = field(default_factory=Sums)
@@ -142,7 +148,7 @@ class _Kept:
     ttft: Packed = ()
     gap: Packed = ()
 
-    def add(self, other: "_Kept") -> None:
+    def add(self, other: "Kept") -> None:
         self.sums.add(other.sums)
         self.latency += other.latency
         self.ttft += other.ttft
@@ -151,47 +157,58 @@ class _Kept:
     def point(self, begins_s: int) -> Point:
         if not self.sums.count:
             return Point(at_of(begins_s))
-        p50_ms, p95_ms, p99_ms = percentiles(self.latency, (50, 95, 99))
-        ttft_p50_ms, ttft_p95_ms = percentiles(self.ttft, (50, 95))
         (gap_ms,) = percentiles(self.gap, (50,))
-        return Point(
-            at=at_of(begins_s),
-            **{name: getattr(self.sums, name) for name in _COLUMNS},
-            p50_ms=p50_ms,
-            p95_ms=p95_ms,
-            p99_ms=p99_ms,
-            ttft_p50_ms=ttft_p50_ms,
-            ttft_p95_ms=ttft_p95_ms,
-            tokens_per_s=1000 / gap_ms if gap_ms else None,
+        in_order: tuple[Any, ...] = (
+            *_sums(self.sums),
+            *percentiles(self.latency, (50, 95, 99)),
+            *percentiles(self.ttft, (50, 95)),
+            1000 / gap_ms if gap_ms else None,
         )
+        return Point(at_of(begins_s), *in_order)
 
 
 @lru_cache(maxsize=16_384)
-def percentiles(packed: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
+def percentiles(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
     """Of everything in these histograms. What is past does not change: it is worked out once."""
-    return Histogram.merged(map(Histogram.unpack, packed)).percentiles(*qs)
+    return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
 
 
-def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int, _Kept]) -> Series:
-    nothing, total = _Kept(), _Kept()
-    for part in kept.values():
-        total.add(part)
+@lru_cache(maxsize=4096)
+def _together(kept: Packed) -> bytes:
+    """These histograms as one."""
+    return Histogram.merged(map(Histogram.unpack, kept)).pack()
+
+
+def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Series:
+    nothing = Kept()
     points = tuple(
         kept.get(place, nothing).point(begins_s) for place, begins_s in enumerate(grid[:-1])
     )
-    return Series(subject, step, points, total)
+    return Series(subject, step, points, _total(step, grid, kept))
+
+
+def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
+    """By stretches that begin at the same times whenever it is asked: most have been merged."""
+    stretches: defaultdict[int, Kept] = defaultdict(Kept)
+    for place in sorted(kept):
+        stretches[grid[place] // (STRETCH * step.seconds)].add(kept[place])
+    whole = Kept()
+    for one in stretches.values():
+        merged = ((_together(kind),) for kind in (one.latency, one.ttft, one.gap))
+        whole.add(Kept(one.sums, *merged))
+    return whole.point(grid[0])
 
 
 def _all_kept(
     subjects: Sequence[Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, _Kept]]:
+) -> Iterator[tuple[Subject, int, Kept]]:
     yield from _added_up(subjects, grid, step)
-    yield from _not_added_up_yet(subjects, grid, step)
+    yield from not_added_up_yet(subjects, grid, step)
 
 
 def _added_up(
     subjects: Sequence[Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, _Kept]]:
+) -> Iterator[tuple[Subject, int, Kept]]:
     by_id = _ids(subjects)
     rows = (
         Rollup.objects.between(grid[0], grid[-1])
@@ -199,12 +216,13 @@ def _added_up(
         .values_list("subject", "start_s", *_PACKED, *_COLUMNS)
     )
     for subject, begins_s, latency, ttft, gap, *sums in rows:
-        yield by_id[subject], begins_s, _Kept(Sums(*sums), *map(_packed, (latency, ttft, gap)))
+        yield by_id[subject], begins_s, Kept(Sums(*sums), *map(packed, (latency, ttft, gap)))
 
 
-def _not_added_up_yet(
-    subjects: Sequence[Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, _Kept]]:
+def not_added_up_yet(
+    subjects: Iterable[Subject], grid: Sequence[int], step: Step
+) -> Iterator[tuple[Subject, int, Kept]]:
+    """What has ended of these, and is in no row of rollups."""
     wanted = set(subjects)
     tally = Tally(timezone.get_default_timezone(), (step.source,))
     ended = RequestMetric.objects.uncounted().since(at_of(grid[0]))
@@ -213,8 +231,7 @@ def _not_added_up_yet(
     for bucket, sums in tally.sums.items():
         if bucket.subject in wanted:
             kinds = (sums.latency, sums.ttft, sums.gap)
-            packed = (tuple(one.pack() for one in kind) for kind in kinds)
-            yield bucket.subject, bucket.start_s, _Kept(sums, *packed)
+            yield bucket.subject, bucket.start_s, Kept(sums, *map(_packs, kinds))
 
 
 def _ids(subjects: Iterable[Subject]) -> dict[int, Subject]:
@@ -228,6 +245,10 @@ def _ids(subjects: Iterable[Subject]) -> dict[int, Subject]:
     return {pk: subject for pk, subject in found.items() if subject in wanted}
 
 
-def _packed(value: Any) -> Packed:
-    """PostgreSQL hands out views of memory."""
+def packed(value: bytes | memoryview) -> Packed:
+    """A histogram as a row holds it; PostgreSQL hands out views of memory."""
     return (bytes(value),) if value else ()
+
+
+def _packs(histograms: Iterable[Histogram]) -> Packed:
+    return tuple(histogram.pack() for histogram in histograms)

@@ -10,11 +10,13 @@ from typing import Final
 
 from django.db.models import Sum
 
+from fleetweb.core.answering import Answers
 from fleetweb.core.buckets import STEPS, Step, starts
 from fleetweb.core.happenings import Happening, HappeningKind
 from fleetweb.core.presence import Span
 from fleetweb.fleet.models import Happened, Node
 from fleetweb.fleet.series import MOST_SPANS, Marker, Reading, bands, markers, readings
+from fleetweb.gateway.answers import answers, pairs
 from fleetweb.gateway.models import Rollup, RollupSubject
 from fleetweb.gateway.series import Point, Series, Subject, known, latency_series, step_of
 
@@ -44,15 +46,6 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What a machine answered with one model, for comparing like with like."""
-
-    machine: str
-    model: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Book:
     """`node` is the machine it is all about, None where it is about several.
 
@@ -73,7 +66,7 @@ class Book:
     spans: tuple[Span, ...]
     markers: tuple[Marker, ...]
     happened: tuple[Happening, ...]
-    served: tuple[Served, ...]
+    served: tuple[Answers, ...]
     never_seen: frozenset[str]
     wrong: tuple[str, ...]
 
@@ -198,14 +191,7 @@ def _is_new(first_seen_at: datetime | None, seen: Sequence[Reading]) -> bool:
     return first_seen_at is None and not any(reading.samples for reading in seen)
 
 
-def _served(model: str, window: Window) -> tuple[Served, ...]:
-    """What each machine answered with each model."""
-    rows = RollupSubject.objects.filter(scope=RollupSubject.NODE).exclude(model="")
-    pairs = [
-        Subject(RollupSubject.NODE, row.name, row.model)
-        for row in rows
-        if not model or row.model == model
-    ]
-    step = _step(window, len(pairs))
-    found = latency_series(pairs, window.since, window.until, step)
-    return tuple(Served(s.name, s.model, found[s].points) for s in pairs)
+def _served(model: str, window: Window) -> tuple[Answers, ...]:
+    found = pairs(model)
+    step = _step(window, len(found))
+    return answers(found, window.since, window.until, step)

@@ -127,7 +127,7 @@ def drawing(
                         "hue": line.hue,
                         "dash": [int(n) for n in line.dash.split()],
                         "total": line.total,
-                        "values": [_rounded(value) for value in line.values],
+                        "values": [v if v is None else round(v, 3) for v in line.values],
                     }
                     for line in card.lines
                 ],
@@ -140,7 +140,3 @@ def drawing(
         ],
         "marks": [{"at": m.at_s, "tone": m.tone} for m in marks],
     }
-
-
-def _rounded(value: Value) -> Value:
-    return None if value is None else round(value, 3)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from fleetweb.fleet.series import Reading
@@ -63,8 +64,10 @@ class Measure:
             return max(value for value, _ in known)
         return sum(value * weight for value, weight in known) / sum(w for _, w in known)
 
-    def said(self, value: Value) -> str:
-        return _SAID[self.kind](value)
+    @property
+    def said(self) -> Callable[[Value], str]:
+        """How a value is written."""
+        return _SAID[self.kind]
 
 
 def _memory_gb(reading: Reading) -> Value:
@@ -92,21 +95,21 @@ _SAID: Final[dict[Kind, Callable[[Value], str]]] = {
 
 LATENCY: Final = {
     Percentile.P50: Measure(
-        "latency_p50", "Latency", "Latency p50", Kind.MS, of_point=lambda p: p.p50_ms
+        "latency_p50", "Latency", "Latency p50", Kind.MS, of_point=attrgetter("p50_ms")
     ),
     Percentile.P95: Measure(
-        "latency_p95", "Latency", "Latency p95", Kind.MS, of_point=lambda p: p.p95_ms
+        "latency_p95", "Latency", "Latency p95", Kind.MS, of_point=attrgetter("p95_ms")
     ),
     Percentile.P99: Measure(
-        "latency_p99", "Latency", "Latency p99", Kind.MS, of_point=lambda p: p.p99_ms
+        "latency_p99", "Latency", "Latency p99", Kind.MS, of_point=attrgetter("p99_ms")
     ),
 }
 TTFT: Final = {
     Percentile.P50: Measure(
-        "ttft_p50", "Time to first token", "First token p50", Kind.MS, lambda p: p.ttft_p50_ms
+        "ttft_p50", "Time to first token", "First token p50", Kind.MS, attrgetter("ttft_p50_ms")
     ),
     Percentile.P95: Measure(
-        "ttft_p95", "Time to first token", "First token p95", Kind.MS, lambda p: p.ttft_p95_ms
+        "ttft_p95", "Time to first token", "First token p95", Kind.MS, attrgetter("ttft_p95_ms")
     ),
 }
 REQUESTS: Final = Measure(
@@ -116,20 +119,20 @@ ERRORS: Final = Measure(
     "errors", "Errors", "Errors", Kind.COUNT, of_point=lambda p: float(p.errors)
 )
 TOKENS: Final = Measure(
-    "tokens_per_s", "Tokens per second", "Tokens/s", Kind.RATE, of_point=lambda p: p.tokens_per_s
+    "tokens_per_s", "Tokens per second", "Tokens/s", Kind.RATE, of_point=attrgetter("tokens_per_s")
 )
 OF_MACHINES: Final = (
-    Measure("intensity", "Intensity", "Intensity", Kind.SHARE, of_reading=lambda r: r.intensity),
-    Measure("gpu", "GPU", "GPU", Kind.SHARE, of_reading=lambda r: r.gpu_usage),
+    Measure("intensity", "Intensity", "Intensity", Kind.SHARE, of_reading=attrgetter("intensity")),
+    Measure("gpu", "GPU", "GPU", Kind.SHARE, of_reading=attrgetter("gpu_usage")),
     Measure("memory", "Memory in use", "Memory", Kind.GIGABYTES, of_reading=_memory_gb),
     Measure(
         "temperature",
         "Temperature, at its hottest",
         "Hottest",
         Kind.DEGREES,
-        of_reading=lambda r: r.temperature_max_c,
+        of_reading=attrgetter("temperature_max_c"),
     ),
-    Measure("power", "Power", "Power", Kind.WATTS, of_reading=lambda r: r.power_w),
+    Measure("power", "Power", "Power", Kind.WATTS, of_reading=attrgetter("power_w")),
 )
 # In the order of the tables.
 OF_REQUESTS: Final = (REQUESTS, ERRORS, *LATENCY.values(), *TTFT.values(), TOKENS)

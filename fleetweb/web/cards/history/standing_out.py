@@ -7,26 +7,23 @@ from datetime import datetime, timedelta
 from fleetweb.core import words
 from fleetweb.core.answering import (
     Against,
-    Answers,
     Away,
     Failing,
     Felt,
     Measured,
     Reasons,
-    Slot,
     Slow,
     Trouble,
 )
 from fleetweb.core.buckets import at_of
 from fleetweb.core.findings import Finding, findings
 from fleetweb.core.presence import CognitiveState
-from fleetweb.gateway.series import Point
 
 from .. import figures
 from ..looks import LOOKS, Tone
 from .asking import By
 from .bands import Did, Shares
-from .book import Book, Served
+from .book import Book
 from .times import Wall
 from .window import Window
 
@@ -61,7 +58,7 @@ def standing_out(book: Book, did: Did, wall: Wall, now: datetime) -> tuple[Findi
         for name in book.machines
         if name not in book.never_seen
     }
-    found = findings([_answers(served, book.window.until) for served in book.served], felt)
+    found = findings(book.served, felt)
     return tuple(_card(one, book, wall) for one in found)
 
 
@@ -70,23 +67,6 @@ def calm(book: Book) -> str:
     if not any(line.series.total.count for line in book.lines):
         return "Nothing was asked in this time."
     return "Nothing stands out: nobody was much slower than usual, and nothing kept failing."
-
-
-def _answers(served: Served, until: datetime) -> Answers:
-    ends = [*(int(p.at.timestamp()) for p in served.points[1:]), int(until.timestamp())]
-    slots = (_slot(point, end_s) for point, end_s in zip(served.points, ends, strict=True))
-    return Answers(served.machine, served.model, tuple(slots))
-
-
-def _slot(point: Point, ends_s: int) -> Slot:
-    return Slot(
-        begins_s=int(point.at.timestamp()),
-        ends_s=ends_s,
-        count=point.count,
-        errors=point.errors,
-        ttft_ms=point.ttft_p50_ms,
-        latency_ms=point.p50_ms,
-    )
 
 
 def _felt(book: Book, name: str, slots: Sequence[Shares], now: datetime) -> tuple[Felt, ...]:

@@ -1,6 +1,6 @@
 """The same figures as the charts', to be read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .bands import BandsCard
@@ -39,7 +39,8 @@ class TotalsCard:
 def totals(book: Book) -> TotalsCard:
     kept = columns(book.lines)
     rows = tuple(
-        RowCard(line.name, tuple(_cell(m, m.total(line)) for m in kept)) for line in book.lines
+        RowCard(line.name, tuple(_cells(m, [m.total(line)])[0] for m in kept))
+        for line in book.lines
     )
     return TotalsCard(tuple(m.head for m in kept), rows)
 
@@ -53,7 +54,7 @@ def tables(book: Book, bands: BandsCard, wall: Wall) -> tuple[TableCard, ...]:
 
 def _table(book: Book, line: Line, place: int, did: Sequence[str], wall: Wall) -> TableCard:
     kept = columns([line])
-    values = [[_cell(m, value) for value in m.values(line)] for m in kept]
+    values = [_cells(m, m.values(line)) for m in kept]
     samples = [bool(reading.samples) for reading in line.readings] or [False] * len(line.points)
     rows = []
     for i, point in enumerate(line.points):
@@ -72,5 +73,6 @@ def did_by(book: Book, bands: BandsCard, line: Line) -> tuple[str, ...]:
     return bands.did[book.machines.index(line.name)]
 
 
-def _cell(measure: Measure, value: Value) -> str:
-    return NOT_KNOWN if value is None else measure.said(value)
+def _cells(measure: Measure, values: Iterable[Value]) -> list[str]:
+    say = measure.said
+    return [NOT_KNOWN if value is None else say(value) for value in values]

@@ -1,5 +1,6 @@
 """Points in time as the history writes them: on the owner's wall, true when the clock changes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,11 +13,15 @@ from .book import Book
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """Writes times in the owner's zone, with the zone's letters where an hour comes twice."""
+    """Writes times in the owner's zone, with the zone's letters where an hour comes twice.
+
+    That is only where the clock `is_changed` at all, which few pages need to look for.
+    """
 
     zone: ZoneInfo
     step: Step
     has_days: bool
+    is_changed: bool
 
     def slot(self, begins_s: int) -> str:
         """A point of the grid: its day where points are days, else its begin."""
@@ -49,6 +54,8 @@ class Wall:
 
     def _letters(self, at: datetime) -> str:
         """The zone's name at that moment, where the same time on the wall comes twice."""
+        if not self.is_changed:
+            return ""
         twice = at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
         return f" {at.tzname()}" if twice else ""
 
@@ -57,7 +64,14 @@ def book_wall(book: Book, now: datetime) -> Wall:
     """How the times of `book` are written, on the wall that `now` is read from."""
     zone = now.tzinfo if isinstance(now.tzinfo, ZoneInfo) else ZoneInfo("UTC")
     first, last = (at_of(s).astimezone(zone) for s in (book.grid[0], book.grid[-1] - 1))
-    return Wall(zone, book.step, has_days=first.date() != last.date())
+    has_days = first.date() != last.date()
+    return Wall(zone, book.step, has_days, _is_changed(zone, book.grid))
+
+
+def _is_changed(zone: ZoneInfo, grid: Sequence[int]) -> bool:
+    """Whether the clock is changed from a day before the first point to a day after the last."""
+    moments = (grid[0] - Resolution.DAY, *grid, grid[-1] + Resolution.DAY)
+    return len({at_of(second).astimezone(zone).utcoffset() for second in moments}) > 1
 
 
 def step_words(grid: tuple[int, ...], step: Step) -> str:
