@@ -1,8 +1,13 @@
 """Numbers as people read them. None is said as unknown, never as 0."""
 
+from functools import lru_cache
+from typing import Final
+
 from fleetweb.core.words import duration
 
 UNKNOWN = "unknown"
+# The tables of one page have thousands of figures, and most of them more than once.
+MOST_WRITTEN: Final = 4096
 
 _GIB = 2**30
 
@@ -28,6 +33,7 @@ def watts(power_w: float | None) -> str:
     return UNKNOWN if power_w is None else f"{power_w:.0f} W"
 
 
+@lru_cache(maxsize=MOST_WRITTEN)
 def number(value: float | int) -> str:
     """At most one decimal, thousands apart."""
     rounded = round(float(value), 1)
@@ -43,6 +49,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+@lru_cache(maxsize=MOST_WRITTEN)
 def elapsed(ms: float | None) -> str:
     """`840 ms`, `4.2 s`, `3 min`."""
     if ms is None:

@@ -1,14 +1,17 @@
 """Thousands of cells at once, which a template's own loops would take too long for."""
 
+import msgspec
 from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from ..cards.history import HistoryCard
 from ..cards.history.bands import BandCard, CellCard
 from ..cards.history.tables import RowCard, TableCard
 
 register = template.Library()
 
+_IN_A_SCRIPT = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 # Characters that no figure has: everything is escaped in one go, and becomes cells and rows after.
 CELL, HEAD, ROW = "\x1f", "\x1e", "\x1d"
 
@@ -30,6 +33,13 @@ def figures_of(table: TableCard) -> SafeString:
 def cells_of(band: BandCard) -> SafeString:
     """What a machine did, as rectangles in seconds of the time shown."""
     return mark_safe("".join(map(_cell, band.cells)))  # noqa: S308  numbers and our own words
+
+
+@register.simple_tag
+def drawing_of(card: HistoryCard) -> SafeString:
+    """What the charts' script draws, as `json_script` writes it, which takes ten times as long."""
+    told = msgspec.json.encode(card.drawing).decode().translate(_IN_A_SCRIPT)
+    return mark_safe(f'<script id="history-drawing" type="application/json">{told}</script>')  # noqa: S308  escaped
 
 
 def _row(row: RowCard) -> str:

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from fleetweb.core.buckets import Resolution, Step, at_of
 
 from .book import Book
+
+# A page writes the same times for every machine.
+MOST_WRITTEN: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class Wall:
     has_days: bool
     is_changed: bool
 
+    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  walls are values, and few
     def slot(self, begins_s: int) -> str:
         """A point of the grid: its day where points are days, else its begin."""
         at = at_of(begins_s).astimezone(self.zone)
@@ -31,6 +37,7 @@ class Wall:
         day = f"{at:%a %m-%d} " if self.has_days else ""
         return f"{day}{at:%H:%M}{self._letters(at)}"
 
+    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  walls are values, and few
     def span(self, begins_s: float, ends_s: float) -> str:
         """`14:00 to 15:00`; with the date where it is not one day's."""
         begin, end = (at_of(int(s)).astimezone(self.zone) for s in (begins_s, ends_s))
