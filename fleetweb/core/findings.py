@@ -70,15 +70,15 @@ def _failing_runs(machine: str, slots: Sequence[Slot]) -> Iterator[Failing]:
 
 def _by_machine(answers: Sequence[Answers]) -> dict[str, list[Slot]]:
     """Every machine's requests of all models together."""
-    found: dict[str, list[Slot]] = {}
-    for own in answers:
-        slots = found.setdefault(own.machine, [Slot(s.begins_s, s.ends_s) for s in own.slots])
-        for place, slot in enumerate(own.slots):
-            was = slots[place]
-            slots[place] = Slot(
-                was.begins_s, was.ends_s, was.count + slot.count, was.errors + slot.errors
-            )
-    return found
+    own: defaultdict[str, list[Sequence[Slot]]] = defaultdict(list)
+    for one in answers:
+        own[one.machine].append(one.slots)
+    return {machine: [_sum(s) for s in zip(*of, strict=True)] for machine, of in own.items()}
+
+
+def _sum(slots: Sequence[Slot]) -> Slot:
+    count, errors = sum(s.count for s in slots), sum(s.errors for s in slots)
+    return Slot(slots[0].begins_s, slots[0].ends_s, count, errors)
 
 
 # --- why ----------------------------------------------------------------------------------------

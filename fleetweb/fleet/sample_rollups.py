@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from django.utils import timezone
 
 from fleetweb.core.buckets import Resolution, start_s
+from fleetweb.core.presence import CognitiveState
 
 from .models import NodeRollup, NodeSample
 
@@ -39,7 +40,7 @@ class Kept(NamedTuple):
     """What a row holds; see `NodeRollup`."""
 
     samples: int
-    states: Mapping[str, int]
+    states: Mapping[CognitiveState, int]
     figures: Sequence[Sequence[float] | None]
 
 
@@ -110,7 +111,7 @@ class Figures:
 
 def together(rows: Sequence[Kept]) -> Kept:
     """Several rows as one."""
-    states: Counter[str] = Counter()
+    states: Counter[CognitiveState] = Counter()
     for row in rows:
         states.update(row.states)
     columns = zip_longest(*(row.figures for row in rows))

@@ -5,6 +5,7 @@ There are many pairs of the two, and only their medians are compared: so of each
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from operator import add
 from typing import Final, NamedTuple
 
@@ -43,8 +44,9 @@ def answers(
     """What happened with each of `pairs` from `since` to `until`: two queries."""
     grid = starts(since, until, step, timezone.get_default_timezone())
     found: dict[Subject, dict[int, _Part]] = {subject: {} for subject in subjects.values()}
+    place_of = cache(partial(step.place, grid=grid))
     for subject, begins_s, part in _parts(subjects, grid, step):
-        kept, place = found[subject], step.place(begins_s, grid)
+        kept, place = found[subject], place_of(begins_s)
         kept[place] = part.plus(kept.get(place))
     ends = [*grid[1:-1], int(until.timestamp())]
     stretches = list(zip(grid, ends, strict=False))
@@ -63,8 +65,8 @@ def _parts(
     for key, begins_s, requests, errors, ttft, latency in rows.values_list(*_COLUMNS):
         yield subjects[key], begins_s, _Part(requests, errors, packed(ttft), packed(latency))
     for subject, begins_s, kept in not_added_up_yet(subjects.values(), grid, step):
-        part = _Part(kept.sums.count, kept.sums.errors, tuple(kept.ttft), tuple(kept.latency))
-        yield subject, begins_s, part
+        requests, errors, *_ = kept.sums
+        yield subject, begins_s, _Part(requests, errors, kept.ttft, kept.latency)
 
 
 def _slots(stretches: Sequence[tuple[int, int]], parts: Mapping[int, _Part]) -> Iterator[Slot]:

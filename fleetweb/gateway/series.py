@@ -6,12 +6,13 @@ is added up of them, and what has ended in the last second and is not added up y
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache, partial
+from itertools import chain
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
@@ -21,7 +22,7 @@ from fleetweb.core.latency import Histogram
 from .models import RequestMetric
 from .rollup_models import Rollup, RollupSubject
 from .rollups import count
-from .tally import Subject, Sums, Tally
+from .tally import Subject, Tally
 
 __all__ = [
     "Point",
@@ -105,14 +106,16 @@ def latency_series(
     """
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    found: dict[Subject, dict[int, Kept]] = {subject: {} for subject in subjects}
+    found: dict[Subject, defaultdict[int, list[Kept]]] = {s: defaultdict(list) for s in subjects}
+    place_of = cache(partial(step.place, grid=grid))
     for subject, begins_s, kept in _all_kept(subjects, grid, step):
-        known, place = found[subject], step.place(begins_s, grid)
-        if place in known:
-            known[place].add(kept)
-        else:
-            known[place] = kept
-    return {subject: _series(subject, step, grid, kept) for subject, kept in found.items()}
+        found[subject][place_of(begins_s)].append(kept)
+    return {
+        subject: _series(
+            subject, step, grid, {place: together(all_of) for place, all_of in of.items()}
+        )
+        for subject, of in found.items()
+    }
 
 
 def step_of(since: datetime, until: datetime, series: int = 1) -> Step:
@@ -139,32 +142,39 @@ def full_model(written: str) -> str:
     return next(names, written)
 
 
-@dataclass(slots=True)
-class Kept:
-    """What is kept of some stretch of time: sums, and packed histograms still to be merged."""
+class Kept(NamedTuple):
+    """What is kept of some stretch of time: sums in the order of `_COLUMNS`, packed histograms."""
 
-    sums: Sums = field(default_factory=Sums)
-    latency: Packed = ()
-    ttft: Packed = ()
-    gap: Packed = ()
-
-    def add(self, other: "Kept") -> None:
-        self.sums.add(other.sums)
-        self.latency += other.latency
-        self.ttft += other.ttft
-        self.gap += other.gap
+    sums: tuple[Any, ...]
+    latency: Packed
+    ttft: Packed
+    gap: Packed
 
     def point(self, begins_s: int) -> Point:
-        if not self.sums.count:
-            return Point(at_of(begins_s))
         (gap_ms,) = percentiles(self.gap, (50,))
-        in_order: tuple[Any, ...] = (
-            *_sums(self.sums),
+        in_order = (
+            *self.sums,
             *percentiles(self.latency, (50, 95, 99)),
             *percentiles(self.ttft, (50, 95)),
             1000 / gap_ms if gap_ms else None,
         )
         return Point(at_of(begins_s), *in_order)
+
+
+def together(parts: Sequence[Kept]) -> Kept:
+    """All of them, which are one at least, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    sums, *packed = zip(*parts, strict=True)
+    return Kept(
+        tuple(map(_sum, zip(*sums, strict=True))), *(tuple(chain(*kind)) for kind in packed)
+    )
+
+
+def _sum(values: Iterable[Any]) -> Any:
+    """None where nothing is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 @lru_cache(maxsize=16_384)
@@ -180,23 +190,24 @@ def _together(kept: Packed) -> bytes:
 
 
 def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Series:
-    nothing = Kept()
     points = tuple(
-        kept.get(place, nothing).point(begins_s) for place, begins_s in enumerate(grid[:-1])
+        kept[place].point(begins_s) if place in kept else Point(at_of(begins_s))
+        for place, begins_s in enumerate(grid[:-1])
     )
     return Series(subject, step, points, _total(step, grid, kept))
 
 
 def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
     """By stretches that begin at the same times whenever it is asked: most have been merged."""
-    stretches: defaultdict[int, Kept] = defaultdict(Kept)
+    stretches: defaultdict[int, list[Kept]] = defaultdict(list)
     for place in sorted(kept):
-        stretches[grid[place] // (STRETCH * step.seconds)].add(kept[place])
-    whole = Kept()
-    for one in stretches.values():
-        merged = ((_together(kind),) for kind in (one.latency, one.ttft, one.gap))
-        whole.add(Kept(one.sums, *merged))
-    return whole.point(grid[0])
+        stretches[grid[place] // (STRETCH * step.seconds)].append(kept[place])
+    if not stretches:
+        return Point(at_of(grid[0]))
+    merged = []
+    for sums, *packed in map(together, stretches.values()):
+        merged.append(Kept(sums, *((_together(kind),) for kind in packed)))
+    return together(merged).point(grid[0])
 
 
 def _all_kept(
@@ -216,7 +227,11 @@ def _added_up(
         .values_list("subject", "start_s", *_PACKED, *_COLUMNS)
     )
     for subject, begins_s, latency, ttft, gap, *sums in rows:
-        yield by_id[subject], begins_s, Kept(Sums(*sums), *map(packed, (latency, ttft, gap)))
+        yield (
+            by_id[subject],
+            begins_s,
+            Kept(tuple(sums), packed(latency), packed(ttft), packed(gap)),
+        )
 
 
 def not_added_up_yet(
@@ -231,7 +246,7 @@ def not_added_up_yet(
     for bucket, sums in tally.sums.items():
         if bucket.subject in wanted:
             kinds = (sums.latency, sums.ttft, sums.gap)
-            yield bucket.subject, bucket.start_s, Kept(sums, *map(_packs, kinds))
+            yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
 
 
 def _ids(subjects: Iterable[Subject]) -> dict[int, Subject]:
