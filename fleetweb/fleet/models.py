@@ -70,7 +70,7 @@ class PresenceSpan(models.Model):
     `sentence` and `evidence` are those it began with, without anything a caller wrote.
     """
 
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="spans")
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="spans", db_index=False)
     state = models.CharField(max_length=12, choices=_choices(CognitiveState))
     started_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(null=True)
@@ -104,7 +104,7 @@ class NodeSampleQuerySet(models.QuerySet["NodeSample"]):
 class NodeSample(models.Model):
     """One machine's figures at one moment; None is what exo did not say."""
 
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples")
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples", db_index=False)
     at = models.DateTimeField()
     state = models.CharField(max_length=12, choices=_choices(CognitiveState))
     intensity = models.FloatField()
@@ -139,7 +139,7 @@ class NodeRollup(models.Model):
     `sample_rollups.FIGURES`, `[samples, sum, greatest]` of the samples that knew it, or None.
     """
 
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="rollups")
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="rollups", db_index=False)
     resolution = models.PositiveIntegerField(
         choices=[(resolution.value, resolution.name.lower()) for resolution in Resolution]
     )

@@ -55,7 +55,9 @@ class RequestMetric(models.Model):
     status = models.CharField(max_length=11, choices=[(o.value, o.value) for o in Outcome])
     process = models.CharField(max_length=300)
     caller = models.CharField(max_length=150)
-    key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="requests")
+    key = models.ForeignKey(
+        ApiKey, null=True, on_delete=models.SET_NULL, related_name="requests", db_index=False
+    )
     source = models.CharField(max_length=12, default="api")  # api, playground
     streamed = models.BooleanField(default=False)
     cached = models.BooleanField(default=False)
@@ -108,7 +110,11 @@ class RequestMetric(models.Model):
                 name="requests_outside_exo",
             ),
             # With the status, so that `limits` leaves out what was refused without reading it.
-            models.Index(fields=("key", "asked_at", "status")),
+            models.Index(
+                fields=("key", "asked_at", "status"),
+                condition=models.Q(key__isnull=False),
+                name="requests_of_keys",
+            ),
             models.Index(
                 fields=("process",),
                 condition=models.Q(status__in=("waiting", "running")),

@@ -48,7 +48,9 @@ class Rollup(models.Model):
     time between its tokens.
     """
 
-    subject = models.ForeignKey(RollupSubject, on_delete=models.CASCADE, related_name="rollups")
+    subject = models.ForeignKey(  # found by the constraint's index
+        RollupSubject, on_delete=models.CASCADE, related_name="rollups", db_index=False
+    )
     resolution = models.PositiveIntegerField(
         choices=[(resolution.value, resolution.name.lower()) for resolution in Resolution]
     )
