@@ -33,6 +33,8 @@ def main(arguments: Sequence[str]) -> dict[str, Any]:
     import django
 
     django.setup()
+    import fleetweb.asgi  # noqa: F401  as those that serve do: it freezes what stays loaded
+
     if not given:
         _seed(options.seed_requests)
     return _measured(options.times)
@@ -68,6 +70,7 @@ def _measured(times: int) -> dict[str, Any]:
 
 def _addresses() -> Iterator[str]:
     from fleetweb.gateway.models import RequestMetric
+    from fleetweb.gateway.search import Cursor
 
     newest = RequestMetric.objects.order_by("-asked_at")[:1].get()
     day = (newest.asked_at - timedelta(days=40)).date()
@@ -77,7 +80,18 @@ def _addresses() -> Iterator[str]:
         yield f"/nodes/king/?range={since}"
         yield f"/history/?range={since}"
         yield f"/history/?range={since}&by=model"
+        yield f"/history/?range={since}&format=csv"
+        yield f"/history/?range={since}&format=json"
     yield f"/api/nodes/king/latency?since={day}T06:00:00Z&until={day}T12:00:00Z"
+    yield f"/history/?range=24h&model={newest.model}"
+    yield "/nodes/king/?range=7d&by=model"
+    yield f"/history/?from={day}T06:00&to={day}T12:00"
+    for at in (f"{day}T12:00:00Z", f"{newest.asked_at:%Y-%m-%dT%H:%M:%SZ}"):
+        yield f"/replay/?at={at}"
+        yield f"/api/replay?at={at}"
+    before = RequestMetric.objects.filter(asked_at__lt=newest.asked_at - timedelta(days=40))[0]
+    yield f"/requests/?before={Cursor(before.asked_at, before.pk)}"
+    yield f"/api/requests?before={Cursor(before.asked_at, before.pk)}"
     yield f"/requests/{newest.pk}/"
     yield f"/api/requests/{newest.pk}"
     for query in _queries(str(day)):
@@ -104,6 +118,8 @@ def _queries(day: str) -> Iterator[str]:
     yield "slower_than_ms=90000"
     yield "decision=fallback"
     yield "decision=lowest_load"
+    yield "fallback=yes"
+    yield "node=king&model=DeepSeek-V3.1-4bit&status=failed&slower_than_ms=90000"
     yield f"until={day}"
     yield f"since={day}&status=cancelled"
 
