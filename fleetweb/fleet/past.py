@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 
 from fleetweb.core import words
 from fleetweb.core.evidence import Evidence
@@ -31,7 +31,7 @@ from fleetweb.core.snapshot import ExoNode, RunnerPhase
 from fleetweb.core.streams import SENT, Answered, Stream
 from fleetweb.core.voice import fleet_says
 
-from .models import Node, NodeSample, PresenceSpan
+from .models import Node, NodeSample, PresenceSpan, PresenceSpanQuerySet
 from .past_figures import Figures, figures_at, samples_of
 
 NOBODY_WATCHED: Final = "Nobody was watching."
@@ -91,7 +91,7 @@ def fleet_at(
     return Past(replace(presence, state=state, sentence=sentence, intensity=mean))
 
 
-def latest_at(at: datetime) -> QuerySet[PresenceSpan]:
+def latest_at(at: datetime) -> PresenceSpanQuerySet:
     """Of every machine the span that began last, as of `at`; it may have ended since."""
     own = PresenceSpan.objects.filter(node=OuterRef("pk"), started_at__lte=at)
     newest = Node.objects.annotate(newest=Subquery(own.order_by("-started_at").values("pk")[:1]))

@@ -16,7 +16,8 @@ from django.utils import timezone
 from fleetweb.core.buckets import Step, at_of, starts, step_for
 from fleetweb.core.presence import CognitiveState, Span
 
-from .models import NodeRollup, PresenceSpan
+from .models import Node, NodeRollup, PresenceSpan
+from .past import latest_at
 from .sample_rollups import FIGURES, Kept, together
 
 MOST_ROWS: Final = 3000
@@ -51,6 +52,17 @@ class Reading:
     temperature_max_c: float | None = None
     power_w: float | None = None
     states: dict[CognitiveState, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Spans of several machines, oldest first.
+
+    Where there are more than 800, `are_all` is False: then they are those offline of the newest.
+    """
+
+    spans: tuple[Span, ...]
+    are_all: bool
 
 
 class Happening(StrEnum):
@@ -89,7 +101,7 @@ def readings(
     grid = starts(since, until, step, timezone.get_default_timezone())
     rows = (
         NodeRollup.objects.between(grid[0], grid[-1])
-        .filter(node__name__in=nodes, resolution=step.source)
+        .filter(node__in=Node.objects.filter(name__in=nodes), resolution=step.source)
         .values_list("node__name", "start_s", "samples", *_AS_TEXT)
     )
     place_of = cache(partial(step.place, grid=grid))
@@ -106,20 +118,25 @@ def readings(
     }
 
 
-def bands(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Span, ...]:
-    """What each machine did when, oldest first, in one query; at most 800, the newest.
+def bands(nodes: Sequence[str], since: datetime, until: datetime) -> Bands:
+    """What each machine did when, in three queries.
 
     Those that reach over the edges are given whole. For a longer past take `readings`, whose
     `states` say the same in shares.
     """
-    rows = (
-        PresenceSpan.objects.since(since)
-        .filter(node__name__in=nodes, started_at__lt=until)
-        .order_by("-started_at")
-        .values_list("node__name", "state", "started_at", "ended_at")[:MOST_SPANS]
+    machines = Node.objects.filter(name__in=nodes)
+    inside = PresenceSpan.objects.filter(
+        node__in=machines, started_at__gt=since, started_at__lt=until
     )
+    newest = inside.order_by("-started_at").values("pk")[:MOST_SPANS]
+    before = latest_at(since).since(since).filter(node__in=machines)
+    are_all = newest.count() < MOST_SPANS
+    if not are_all:
+        inside = PresenceSpan.objects.filter(pk__in=newest, state=CognitiveState.OFFLINE.value)
+    wanted = ("node__name", "state", "started_at", "ended_at")
+    rows = (row for spans in (before, inside) for row in spans.values_list(*wanted))
     found = [Span(name, CognitiveState(state), began, ended) for name, state, began, ended in rows]
-    return tuple(reversed(found))
+    return Bands(tuple(sorted(found, key=lambda span: span.started_at)), are_all)
 
 
 def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Marker, ...]:

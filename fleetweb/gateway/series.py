@@ -183,6 +183,10 @@ def percentiles(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]
     return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
 
 
+def median(kept: Packed) -> float | None:
+    return Histogram.merged(map(Histogram.unpack, kept)).percentile(50)
+
+
 @lru_cache(maxsize=4096)
 def _together(kept: Packed) -> bytes:
     """These histograms as one."""

