@@ -124,11 +124,9 @@ class Histogram:
     ) -> tuple[float | None, ...]:
         if not buckets:
             return (None,) * len(qs)
-        so_far = list(accumulate(count for _, count in buckets))
-        ranks = (min(max(1, math.ceil(q * so_far[-1] / 100)), so_far[-1]) for q in qs)
-        middles = (_middle(buckets[bisect_left(so_far, rank)][0]) for rank in ranks)
-        least, most = self.min_thousandths, self.max_thousandths
-        return tuple(min(max(middle, least), most) / PER_UNIT for middle in middles)
+        indexes, counts = zip(*buckets, strict=True)
+        found = (_middle(indexes[place]) for place in _nearest(counts, qs))
+        return _within(found, self.min_thousandths, self.max_thousandths)
 
     def _past(self, value: float) -> tuple[tuple[int, int], ...]:
         passed = _index(_thousandths(value))
@@ -153,12 +151,38 @@ class Histogram:
         """What `pack` was given. Raises ValueError for anything else."""
         if not packed:
             return cls()
-        start = 2 + packed[1] if len(packed) > 1 and packed[0] == _FORMAT else len(packed)
-        head, body = _numbers(packed[2:start]), _numbers(packed[start:])
-        if len(head) != 3 or len(body) < 2 or len(body) % 2:
-            raise ValueError("These bytes are not a packed histogram.")
+        head, body = _parts(packed)
         buckets = zip(accumulate(body[::2]), body[1::2], strict=True)
         return cls(tuple(buckets), *head)
+
+
+def packed_percentiles(packed: bytes, *qs: float) -> tuple[float | None, ...]:
+    """What `Histogram.unpack(packed).percentiles(*qs)` says, in half the time."""
+    if not packed:
+        return (None,) * len(qs)
+    (_, least, most), body = _parts(packed)
+    found = (_middle(sum(body[: 2 * place + 1 : 2])) for place in _nearest(body[1::2], qs))
+    return _within(found, least, most)
+
+
+def _parts(packed: bytes) -> tuple[list[int], list[int]]:
+    """Sum, least and most; and how far each bucket lies from the one before, and its count."""
+    start = 2 + packed[1] if len(packed) > 1 and packed[0] == _FORMAT else len(packed)
+    head, body = _numbers(packed[2:start]), _numbers(packed[start:])
+    if len(head) != 3 or len(body) < 2 or len(body) % 2:
+        raise ValueError("These bytes are not a packed histogram.")
+    return head, body
+
+
+def _nearest(counts: Sequence[int], qs: Iterable[float]) -> Iterator[int]:
+    """The places of the buckets that these percentiles lie in."""
+    so_far = list(accumulate(counts))
+    for q in qs:
+        yield bisect_left(so_far, min(max(1, math.ceil(q * so_far[-1] / 100)), so_far[-1]))
+
+
+def _within(middles: Iterable[float], least: int, most: int) -> tuple[float, ...]:
+    return tuple(min(max(middle, least), most) / PER_UNIT for middle in middles)
 
 
 def _thousandths(value: float) -> int:

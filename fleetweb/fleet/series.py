@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from django.db.models import TextField
@@ -30,27 +30,30 @@ _AS_TEXT: Final = (Cast("states", TextField()), Cast("figures", TextField()))
 _STATES: Final = msgspec.json.Decoder(dict[CognitiveState, int])
 _FIGURES: Final = msgspec.json.Decoder(list[tuple[float, float, float] | None])
 
+_INTENSITY, _TEMPERATURE = map(FIGURES.index, ("intensity", "temperature_c"))
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A machine's figures over one stretch of time from `at` on: means of what was seen.
 
     None is what nobody knows: no samples, or none that had the figure. `states` is the share of
-    the samples in each state, and adds up to 1 where there are any.
+    the samples in each state, and adds up to 1 where there are any. The means are in the order of
+    `FIGURES`.
     """
 
     at: datetime
     samples: int = 0
     intensity: float | None = None
-    intensity_max: float | None = None
     requests_in_hand: float | None = None
     memory_used_bytes: float | None = None
     memory_total_bytes: float | None = None
     gpu_usage: float | None = None
     cpu_usage: float | None = None
     temperature_c: float | None = None
-    temperature_max_c: float | None = None
     power_w: float | None = None
+    intensity_max: float | None = None
+    temperature_max_c: float | None = None
     states: dict[CognitiveState, float] = field(default_factory=dict)
 
 
@@ -164,16 +167,14 @@ def _reading(begins_s: int, rows: Sequence[Kept]) -> Reading:
     if not rows:
         return Reading(at_of(begins_s))
     kept = rows[0] if len(rows) == 1 else together(rows)
-    figures = dict(zip(FIGURES, kept.figures, strict=False))
-    means = {name: figure[1] / figure[0] if figure else None for name, figure in figures.items()}
-    return Reading(
-        at=at_of(begins_s),
-        samples=kept.samples,
-        intensity_max=_greatest(figures.get("intensity")),
-        temperature_max_c=_greatest(figures.get("temperature_c")),
-        states={state: count / kept.samples for state, count in kept.states.items()},
-        **means,
+    figures = [*kept.figures, *[None] * (len(FIGURES) - len(kept.figures))]
+    in_order: tuple[Any, ...] = (
+        *(figure[1] / figure[0] if figure else None for figure in figures),
+        _greatest(figures[_INTENSITY]),
+        _greatest(figures[_TEMPERATURE]),
+        {state: count / kept.samples for state, count in kept.states.items()},
     )
+    return Reading(at_of(begins_s), kept.samples, *in_order)
 
 
 def _greatest(figure: Sequence[float] | None) -> float | None:

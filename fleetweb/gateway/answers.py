@@ -15,7 +15,7 @@ from fleetweb.core.answering import Answers, Slot
 from fleetweb.core.buckets import Step, starts
 
 from .rollup_models import Rollup, RollupSubject
-from .series import Packed, Subject, median, not_added_up_yet, packed
+from .series import Packed, Subject, not_added_up_yet, packed, percentiles_of
 
 _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
 
@@ -79,4 +79,5 @@ def _slots(stretches: Sequence[tuple[int, int]], parts: Mapping[int, _Part]) -> 
 @lru_cache(maxsize=16_384)
 def _medians(ttft: Packed, latency: Packed) -> tuple[float | None, float | None]:
     """What is past does not change: it is worked out once."""
-    return median(ttft), median(latency)
+    (ttft_ms,), (latency_ms,) = percentiles_of(ttft, (50,)), percentiles_of(latency, (50,))
+    return ttft_ms, latency_ms

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from django.utils import timezone
 
 from fleetweb.core.buckets import Step, at_of, starts, step_for
-from fleetweb.core.latency import Histogram
+from fleetweb.core.latency import Histogram, packed_percentiles
 
 from .models import RequestMetric
 from .rollup_models import Rollup, RollupSubject
@@ -177,14 +177,15 @@ def _sum(values: Iterable[Any]) -> Any:
     return sum(known) if known else None
 
 
-@lru_cache(maxsize=16_384)
-def percentiles(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
-    """Of everything in these histograms. What is past does not change: it is worked out once."""
+def percentiles_of(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
+    """Of everything in these histograms."""
+    if len(kept) == 1:
+        return packed_percentiles(kept[0], *qs)
     return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
 
 
-def median(kept: Packed) -> float | None:
-    return Histogram.merged(map(Histogram.unpack, kept)).percentile(50)
+# What is past does not change: it is worked out once.
+percentiles = lru_cache(maxsize=16_384)(percentiles_of)
 
 
 @lru_cache(maxsize=4096)

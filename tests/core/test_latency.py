@@ -13,6 +13,7 @@ from fleetweb.core.latency import (
     PEAK_DECAY_S,
     Histogram,
     PeakEwma,
+    packed_percentiles,
     prompt_bucket,
 )
 
@@ -110,6 +111,12 @@ def test_merging_is_associative_and_commutative(a, b, c):
 @given(histograms)
 def test_packing_is_exact(histogram):
     assert Histogram.unpack(histogram.pack()) == histogram
+
+
+@given(histograms)
+def test_percentiles_can_be_told_without_unpacking(histogram):
+    qs = (0, 50, 95, 99, 100)
+    assert packed_percentiles(histogram.pack(), *qs) == histogram.percentiles(*qs)
 
 
 def test_an_hour_of_traffic_packs_into_about_140_bytes():

@@ -31,11 +31,13 @@ COSTS = {
     16: [
         *_between("/history/?", "from", "to"),
         *_between("/history/?by=model&", "from", "to"),
+        *_between("/history/?piece=now&", "from", "to"),
+        *_between(f"/history/?model={LLAMA}&", "from", "to"),
+    ],
+    13: [
         *_between("/history/?format=csv&", "from", "to"),
         *_between("/history/?format=json&", "from", "to"),
-        *_between("/history/?piece=now&", "from", "to"),
         *_between("/history/?piece=tables&", "from", "to"),
-        *_between(f"/history/?model={LLAMA}&", "from", "to"),
     ],
     17: [
         *_between("/history/?by=provider&", "from", "to"),

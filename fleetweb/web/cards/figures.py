@@ -6,7 +6,7 @@ from typing import Final
 from fleetweb.core.words import duration
 
 UNKNOWN = "unknown"
-# The tables of one page have thousands of figures, and most of them more than once.
+# One page has thousands of figures, and most of them more than once.
 MOST_WRITTEN: Final = 4096
 
 _GIB = 2**30
@@ -40,6 +40,7 @@ def number(value: float | int) -> str:
     return f"{rounded:,.0f}" if rounded.is_integer() else f"{rounded:,.1f}"
 
 
+@lru_cache(maxsize=MOST_WRITTEN)
 def svg(value: float) -> str:
     """A coordinate: always with a point, whatever the reader's language."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

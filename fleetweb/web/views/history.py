@@ -41,9 +41,11 @@ def node_page(request: HttpRequest, name: str) -> HttpResponse:
 def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
     now = timezone.localtime(timezone=timezone.get_default_timezone())
     question = asked(request.GET, request.GET.getlist("pick"), now)
-    found = book(question, now, node.name if node else None)
-    wanted = request.GET.get("format", "")
-    if wanted in ("csv", "json"):
+    wanted, piece = request.GET.get("format", ""), request.GET.get("piece", "")
+    is_download = wanted in ("csv", "json")
+    compares = not is_download and piece != "tables"
+    found = book(question, now, node.name if node else None, compares=compares)
+    if is_download:
         return _download(found, wanted, now)
     context = {
         "card": history(found, now),

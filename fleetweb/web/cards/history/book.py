@@ -81,8 +81,11 @@ class Book:
         return self.node is not None and self.asked.by is By.MACHINE
 
 
-def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
-    """Read it. `node` is the name of the one machine it is to be about."""
+def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool = True) -> Book:
+    """Read it. `node` is the name of the one machine it is to be about.
+
+    `compares` also reads what every machine answered, which only what stands out is found by.
+    """
     window = asked.window
     models = tuple(known(RollupSubject.MODEL))
     seen_at = dict(Node.objects.values_list("name", "first_seen_at"))
@@ -113,7 +116,7 @@ def book(asked: Asked, now: datetime, node: str | None = None) -> Book:
         spans_are_all=did.are_all,
         markers=markers(present, window.since, window.until),
         happened=_happened(window, node),
-        served=_served(model, window),
+        served=_served(model, window) if compares else (),
         never_seen=frozenset(name for name in present if _is_new(seen_at[name], presence[name])),
         wrong=(*asked.wrong, *wrong),
     )
