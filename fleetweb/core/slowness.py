@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import median
 from typing import Final
 
@@ -35,8 +36,8 @@ def slowest(answers: Sequence[Answers]) -> list[Slow]:
 
 
 VALUES: Final[dict[Measured, Value]] = {
-    Measured.TTFT: lambda slot: slot.ttft_ms,
-    Measured.LATENCY: lambda slot: slot.latency_ms,
+    Measured.TTFT: attrgetter("ttft_ms"),
+    Measured.LATENCY: attrgetter("latency_ms"),
 }
 
 
@@ -56,25 +57,25 @@ class _Together:
 def _together(answers: Sequence[Answers], value: Value) -> list[_Together]:
     sums = [_Together() for _ in answers[0].slots]
     for own in answers:
-        for place, slot in enumerate(own.slots):
+        for so_far, slot in zip(sums, own.slots, strict=True):
             took_ms = value(slot)
             if took_ms is not None:
-                sums[place].took_ms += took_ms * slot.count
-                sums[place].count += slot.count
+                so_far.took_ms += took_ms * slot.count
+                so_far.count += slot.count
     return sums
 
 
 def _slow_runs(
     own: Answers, measured: Measured, value: Value, together: Sequence[_Together]
 ) -> Iterator[Slow]:
-    took = [(place, slot, value(slot)) for place, slot in enumerate(own.slots)]
-    known = [(place, slot, ms) for place, slot, ms in took if ms is not None]
-    others = [(slot, (ms, together[place].without(ms, slot.count))) for place, slot, ms in known]
+    took = zip(own.slots, map(value, own.slots), together, strict=True)
+    known = [(slot, ms, all_of) for slot, ms, all_of in took if ms is not None]
+    others = [(slot, (ms, all_of.without(ms, slot.count))) for slot, ms, all_of in known]
     for run in _runs(others):
         yield _slow(own, run, measured, Against.OTHERS)
     if len(known) >= 2 * FEWEST:
-        usual = median(ms for _, _, ms in known)
-        for run in _runs([(slot, (ms, usual)) for _, slot, ms in known]):
+        usual = median(ms for _, ms, _ in known)
+        for run in _runs([(slot, (ms, usual)) for slot, ms, _ in known]):
             yield _slow(own, run, measured, Against.ITSELF)
 
 

@@ -3,31 +3,26 @@
 There are many pairs of the two, and only their medians are compared: so of each, little is read.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache, partial
-from operator import add
-from typing import Final, NamedTuple
+from typing import Final
 
 from django.utils import timezone
 
 from fleetweb.core.answering import Answers, Slot
 from fleetweb.core.buckets import Step, starts
+from fleetweb.core.latency import packed_percentiles
 
 from .rollup_models import Rollup, RollupSubject
-from .series import Packed, Subject, not_added_up_yet, packed, percentiles_of
+from .series import Subject, merged, not_added_up_yet
 
 _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
 
 
-class _Part(NamedTuple):
-    requests: int
-    errors: int
-    ttft: Packed
-    latency: Packed
-
-    def plus(self, other: "_Part | None") -> "_Part":
-        return _Part(*map(add, self, other)) if other else self
+# Requests, errors, and the packed histograms of the time to the first token and in all.
+_Part = tuple[int, int, bytes, bytes]
 
 
 def pairs(model: str = "") -> dict[int, Subject]:
@@ -43,13 +38,12 @@ def answers(
 ) -> tuple[Answers, ...]:
     """What happened with each of `pairs` from `since` to `until`: two queries."""
     grid = starts(since, until, step, timezone.get_default_timezone())
-    found: dict[Subject, dict[int, _Part]] = {subject: {} for subject in subjects.values()}
     place_of = cache(partial(step.place, grid=grid))
+    found: dict[Subject, defaultdict[int, list[_Part]]]
+    found = {subject: defaultdict(list) for subject in subjects.values()}
     for subject, begins_s, part in _parts(subjects, grid, step):
-        kept, place = found[subject], place_of(begins_s)
-        kept[place] = part.plus(kept.get(place))
-    ends = [*grid[1:-1], int(until.timestamp())]
-    stretches = list(zip(grid, ends, strict=False))
+        found[subject][place_of(begins_s)].append(part)
+    stretches = list(zip(grid, [*grid[1:-1], int(until.timestamp())], strict=False))
     return tuple(
         Answers(subject.name, subject.model, tuple(_slots(stretches, parts)))
         for subject, parts in found.items()
@@ -63,21 +57,32 @@ def _parts(
         subject__in=list(subjects), resolution=step.source
     )
     for key, begins_s, requests, errors, ttft, latency in rows.values_list(*_COLUMNS):
-        yield subjects[key], begins_s, _Part(requests, errors, packed(ttft), packed(latency))
+        yield subjects[key], begins_s, (requests, errors, bytes(ttft), bytes(latency))
     for subject, begins_s, kept in not_added_up_yet(subjects.values(), grid, step):
         requests, errors, *_ = kept.sums
-        yield subject, begins_s, _Part(requests, errors, kept.ttft, kept.latency)
+        yield subject, begins_s, (requests, errors, merged(kept.ttft), merged(kept.latency))
 
 
-def _slots(stretches: Sequence[tuple[int, int]], parts: Mapping[int, _Part]) -> Iterator[Slot]:
-    nothing = _Part(0, 0, (), ())
+def _slots(
+    stretches: Sequence[tuple[int, int]], parts: Mapping[int, list[_Part]]
+) -> Iterator[Slot]:
     for place, (begins_s, ends_s) in enumerate(stretches):
-        requests, errors, ttft, latency = parts.get(place, nothing)
-        yield Slot(begins_s, ends_s, requests, errors, *_medians(ttft, latency))
+        if place in parts:
+            requests, errors, ttft, latency = _together(parts[place])
+            yield Slot(begins_s, ends_s, requests, errors, *_medians(ttft, latency))
+        else:
+            yield Slot(begins_s, ends_s)
+
+
+def _together(parts: Sequence[_Part]) -> _Part:
+    if len(parts) == 1:
+        return parts[0]
+    requests, errors, ttft, latency = zip(*parts, strict=True)
+    return sum(requests), sum(errors), merged(ttft), merged(latency)
 
 
 @lru_cache(maxsize=16_384)
-def _medians(ttft: Packed, latency: Packed) -> tuple[float | None, float | None]:
+def _medians(ttft: bytes, latency: bytes) -> tuple[float | None, float | None]:
     """What is past does not change: it is worked out once."""
-    (ttft_ms,), (latency_ms,) = percentiles_of(ttft, (50,)), percentiles_of(latency, (50,))
+    (ttft_ms,), (latency_ms,) = packed_percentiles(ttft, 50), packed_percentiles(latency, 50)
     return ttft_ms, latency_ms

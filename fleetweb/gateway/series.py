@@ -177,19 +177,16 @@ def _sum(values: Iterable[Any]) -> Any:
     return sum(known) if known else None
 
 
-def percentiles_of(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
-    """Of everything in these histograms."""
+@lru_cache(maxsize=16_384)
+def percentiles(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
+    """Of everything in these histograms. What is past does not change: it is worked out once."""
     if len(kept) == 1:
         return packed_percentiles(kept[0], *qs)
     return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
 
 
-# What is past does not change: it is worked out once.
-percentiles = lru_cache(maxsize=16_384)(percentiles_of)
-
-
 @lru_cache(maxsize=4096)
-def _together(kept: Packed) -> bytes:
+def merged(kept: Packed) -> bytes:
     """These histograms as one."""
     return Histogram.merged(map(Histogram.unpack, kept)).pack()
 
@@ -209,10 +206,10 @@ def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
         stretches[grid[place] // (STRETCH * step.seconds)].append(kept[place])
     if not stretches:
         return Point(at_of(grid[0]))
-    merged = []
+    parts = []
     for sums, *packed in map(together, stretches.values()):
-        merged.append(Kept(sums, *((_together(kind),) for kind in packed)))
-    return together(merged).point(grid[0])
+        parts.append(Kept(sums, *((merged(kind),) for kind in packed)))
+    return together(parts).point(grid[0])
 
 
 def _all_kept(
