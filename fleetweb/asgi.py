@@ -29,5 +29,3 @@ application = ProtocolTypeRouter(
 get_resolver().url_patterns  # noqa: B018  loads the views, which the first request would
 gc.collect()
 gc.freeze()
-# A large page makes 25,000 objects and keeps them until it is sent: look when they are gone.
-gc.set_threshold(30_000, 10, 10)

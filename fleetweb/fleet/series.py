@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,8 @@ _AS_TEXT: Final = (Cast("states", TextField()), Cast("figures", TextField()))
 _STATES: Final = msgspec.json.Decoder(dict[CognitiveState, int])
 _FIGURES: Final = msgspec.json.Decoder(list[tuple[float, float, float] | None])
 
+# Samples, states and figures.
+_Row = tuple[int, str, str]
 _INTENSITY, _TEMPERATURE = map(FIGURES.index, ("intensity", "temperature_c"))
 
 
@@ -108,13 +110,12 @@ def readings(
         .values_list("node__name", "start_s", "samples", *_AS_TEXT)
     )
     place_of = cache(partial(step.place, grid=grid))
-    found: defaultdict[str, defaultdict[int, list[Kept]]] = defaultdict(lambda: defaultdict(list))
-    for name, kept_s, samples, states, figures in rows:
-        kept = Kept(samples, _STATES.decode(states), _FIGURES.decode(figures))
-        found[name][place_of(kept_s)].append(kept)
+    found: defaultdict[str, defaultdict[int, list[_Row]]] = defaultdict(lambda: defaultdict(list))
+    for name, kept_s, *row in rows:
+        found[name][place_of(kept_s)].append(tuple(row))
     return {
         name: tuple(
-            _reading(begins_s, found[name].get(place, ()))
+            _reading(begins_s, tuple(found[name].get(place, ())))
             for place, begins_s in enumerate(grid[:-1])
         )
         for name in nodes
@@ -163,10 +164,15 @@ def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Mar
     return tuple(sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK)))
 
 
-def _reading(begins_s: int, rows: Sequence[Kept]) -> Reading:
+@lru_cache(maxsize=8192)
+def _reading(begins_s: int, rows: tuple[_Row, ...]) -> Reading:
+    """What is past does not change: it is read once."""
     if not rows:
         return Reading(at_of(begins_s))
-    kept = rows[0] if len(rows) == 1 else together(rows)
+    parts = [
+        Kept(n, _STATES.decode(states), _FIGURES.decode(figures)) for n, states, figures in rows
+    ]
+    kept = parts[0] if len(parts) == 1 else together(parts)
     figures = [*kept.figures, *[None] * (len(FIGURES) - len(kept.figures))]
     in_order: tuple[Any, ...] = (
         *(figure[1] / figure[0] if figure else None for figure in figures),

@@ -68,8 +68,7 @@ def _slots(
 ) -> Iterator[Slot]:
     for place, (begins_s, ends_s) in enumerate(stretches):
         if place in parts:
-            requests, errors, ttft, latency = _together(parts[place])
-            yield Slot(begins_s, ends_s, requests, errors, *_medians(ttft, latency))
+            yield _slot(begins_s, ends_s, _together(parts[place]))
         else:
             yield Slot(begins_s, ends_s)
 
@@ -82,7 +81,8 @@ def _together(parts: Sequence[_Part]) -> _Part:
 
 
 @lru_cache(maxsize=16_384)
-def _medians(ttft: bytes, latency: bytes) -> tuple[float | None, float | None]:
+def _slot(begins_s: int, ends_s: int, part: _Part) -> Slot:
     """What is past does not change: it is worked out once."""
+    requests, errors, ttft, latency = part
     (ttft_ms,), (latency_ms,) = packed_percentiles(ttft, 50), packed_percentiles(latency, 50)
-    return ttft_ms, latency_ms
+    return Slot(begins_s, ends_s, requests, errors, ttft_ms, latency_ms)

@@ -150,15 +150,24 @@ class Kept(NamedTuple):
     ttft: Packed
     gap: Packed
 
-    def point(self, begins_s: int) -> Point:
-        (gap_ms,) = percentiles(self.gap, (50,))
-        in_order = (
-            *self.sums,
-            *percentiles(self.latency, (50, 95, 99)),
-            *percentiles(self.ttft, (50, 95)),
-            1000 / gap_ms if gap_ms else None,
-        )
-        return Point(at_of(begins_s), *in_order)
+
+@lru_cache(maxsize=8192)
+def _point(begins_s: int, kept: Kept) -> Point:
+    """What is past does not change: it is worked out once."""
+    (gap_ms,) = _percentiles(kept.gap, 50)
+    in_order = (
+        *kept.sums,
+        *_percentiles(kept.latency, 50, 95, 99),
+        *_percentiles(kept.ttft, 50, 95),
+        1000 / gap_ms if gap_ms else None,
+    )
+    return Point(at_of(begins_s), *in_order)
+
+
+def _percentiles(kept: Packed, *qs: float) -> tuple[float | None, ...]:
+    if len(kept) == 1:
+        return packed_percentiles(kept[0], *qs)
+    return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
 
 
 def together(parts: Sequence[Kept]) -> Kept:
@@ -177,14 +186,6 @@ def _sum(values: Iterable[Any]) -> Any:
     return sum(known) if known else None
 
 
-@lru_cache(maxsize=16_384)
-def percentiles(kept: Packed, qs: tuple[float, ...]) -> tuple[float | None, ...]:
-    """Of everything in these histograms. What is past does not change: it is worked out once."""
-    if len(kept) == 1:
-        return packed_percentiles(kept[0], *qs)
-    return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
-
-
 @lru_cache(maxsize=4096)
 def merged(kept: Packed) -> bytes:
     """These histograms as one."""
@@ -193,7 +194,7 @@ def merged(kept: Packed) -> bytes:
 
 def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Series:
     points = tuple(
-        kept[place].point(begins_s) if place in kept else Point(at_of(begins_s))
+        _point(begins_s, kept[place]) if place in kept else Point(at_of(begins_s))
         for place, begins_s in enumerate(grid[:-1])
     )
     return Series(subject, step, points, _total(step, grid, kept))
@@ -209,7 +210,7 @@ def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
     parts = []
     for sums, *packed in map(together, stretches.values()):
         parts.append(Kept(sums, *((merged(kind),) for kind in packed)))
-    return together(parts).point(grid[0])
+    return _point(grid[0], together(parts))
 
 
 def _all_kept(
