@@ -28,6 +28,12 @@ def eventually(look: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
     return seen
 
 
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Ended:
     code: int

@@ -2,7 +2,8 @@
 
 The same requests go to an exo whose answers cost nothing, straight and through the gateway, and
 with `--litellm` (the path of its proxy's executable) through LiteLLM's proxy as well: in turns,
-so that all meet the same machine. What is added is the difference of percentiles.
+so that all meet the same machine. What is added is the difference of percentiles, and the processor
+time of the door itself, which depends least on what else runs here.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fleetweb.rehearsal import SMALL
-from tests.processes import TOKEN, eventually
+from tests.processes import TOKEN, cpu_s, eventually
 from tests.web.v1_door import DAPHNE, opened
 
 AT_ONCE: Final = (1, 16, 20, 64)
@@ -37,6 +38,7 @@ WORDS: Final = {"burst": "at once", "paced": "word by word"}
 class Target:
     name: str
     address: str
+    pid: int
     key: str = TOKEN
 
 
@@ -71,7 +73,10 @@ LOADS: Final = (
 
 
 def main(argv: list[str]) -> dict[str, Any]:
-    """By load: p50 and p95 of each target, what it adds to asking exo, and requests a second."""
+    """By load: p50 and p95 of each target, what it adds to asking exo, and requests a second.
+
+    `cpu_ms_per_request` is what each target's own process used.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.bench gateway")
     parser.add_argument("--litellm", metavar="PATH", help="LiteLLM's proxy, to compare with")
     parser.add_argument("--requests", type=int, default=60, help="of each target in each round")
@@ -84,27 +89,27 @@ def main(argv: list[str]) -> dict[str, Any]:
 def _targets(stack: ExitStack, litellm: str | None) -> list[Target]:
     data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     exo = stack.enter_context(_upstream())
-    door = stack.enter_context(opened(DAPHNE, exo, data / "fleetweb", model=SMALL))
-    found = [Target("exo", exo), Target(OURS, door.address())]
+    door = stack.enter_context(opened(DAPHNE, exo.address, data / "fleetweb", model=SMALL))
+    found = [exo, Target(OURS, door.address(), door.pid)]
     if litellm:
-        found.append(Target("litellm", stack.enter_context(_litellm(litellm, exo, data))))
+        found.append(stack.enter_context(_litellm(litellm, exo.address, data)))
     return found
 
 
 @contextmanager
-def _upstream() -> Iterator[str]:
+def _upstream() -> Iterator[Target]:
     """exo with costless answers, in a process of its own."""
     command = (sys.executable, "-m", "tests.scripted_exo")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip()
+            yield Target("exo", process.stdout.readline().strip(), process.pid)
         finally:
             process.kill()
 
 
 @contextmanager
-def _litellm(path: str, exo: str, data: Path) -> Iterator[str]:
+def _litellm(path: str, exo: str, data: Path) -> Iterator[Target]:
     model = {"model": f"openai/{SMALL}", "api_base": f"{exo}/v1", "api_key": "none"}
     config = {
         "model_list": [{"model_name": SMALL, "litellm_params": model}],
@@ -117,9 +122,9 @@ def _litellm(path: str, exo: str, data: Path) -> Iterator[str]:
     with (data / "litellm.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=_plain_environment())
     try:
-        address = f"http://127.0.0.1:{port}"
-        eventually(lambda: _answers(Target("litellm", address)), 180)
-        yield address
+        target = Target("litellm", f"http://127.0.0.1:{port}", process.pid)
+        eventually(lambda: _answers(target), 180)
+        yield target
     finally:
         process.kill()
         process.wait()
@@ -148,13 +153,19 @@ def _answers(target: Target) -> bool:
 def _measured(load: Load, targets: Sequence[Target], requests: int) -> dict[str, Any]:
     timings: dict[str, list[Timing]] = {target.name: [] for target in targets}
     spent_s = dict.fromkeys(timings, 0.0)
+    worked_s = dict.fromkeys(timings, 0.0)
     for _ in range(ROUNDS):
         for target in targets:
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), cpu_s(target.pid)
             timings[target.name] += asyncio.run(_round(target, load, requests))
             spent_s[target.name] += time.perf_counter() - began
+            worked_s[target.name] += cpu_s(target.pid) - worked
     shown = {
-        name: {**_percentiles(found), "requests_per_s": round(len(found) / spent_s[name], 1)}
+        name: {
+            **_percentiles(found),
+            "requests_per_s": round(len(found) / spent_s[name], 1),
+            "cpu_ms_per_request": round(worked_s[name] * 1000 / len(found), 2),
+        }
         for name, found in timings.items()
     }
     return {**shown, "added": _added(shown)}
@@ -211,9 +222,9 @@ def _percentiles(timings: Sequence[Timing]) -> dict[str, float]:
 
 def _added(shown: dict[str, dict[str, float]]) -> dict[str, Any]:
     """What each door adds to exo alone, and how many times as much LiteLLM's adds as ours."""
-    alone = shown["exo"]
+    alone = {**shown["exo"], "cpu_ms_per_request": 0.0}
     added: dict[str, Any] = {
-        name: {key: round(found[key] - alone[key], 2) for key in alone if key.endswith("_ms")}
+        name: {key: round(found[key] - alone[key], 2) for key in alone if "_ms" in key}
         for name, found in shown.items()
         if name != "exo"
     }

@@ -22,7 +22,7 @@ from fleetweb.rehearsal import LARGE, SMALL, Rehearsal
 from tests.browser.chromium import ARGUMENTS, executable
 from tests.browser.control_room import ControlRoom
 from tests.browser.visitor import Sight, Visitor
-from tests.processes import TOKEN
+from tests.processes import TOKEN, cpu_s
 from tests.rehearsal.asking import Caller, prompt
 from tests.rehearsal.waiting import until
 
@@ -221,10 +221,8 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> "Usage":
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        ticks = int(fields[11]) + int(fields[12])
-        return cls(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        return cls(cpu_s(pid), pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
     def since(self, before: "Usage", lasted_s: float) -> dict[str, float]:
         return {
