@@ -5,14 +5,17 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+import httpcore2 as httpcore
 import httpx2 as httpx
 import msgspec
 
 from ..errors import FleetError
+from .sockets import Sockets
 
 Response: TypeAlias = httpx.Response  # for those who may not import httpx
 
@@ -51,9 +54,25 @@ def client() -> httpx.AsyncClient:
     if loop not in _clients:
         _forget_closed_loops()
         _clients[loop] = httpx.AsyncClient(
-            timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False
+            timeout=TIMEOUT,
+            limits=LIMITS,
+            trust_env=False,
+            follow_redirects=False,
+            mounts={"http://": _Plain()},
         )
     return _clients[loop]
+
+
+class _Plain(httpx.AsyncHTTPTransport):
+    """What is not encrypted goes through sockets of our own; httpx has no parameter for them."""
+
+    def __init__(self) -> None:  # instead of its own, which reads certificates and makes a pool
+        self._pool = httpcore.AsyncConnectionPool(
+            max_connections=LIMITS.max_connections,
+            max_keepalive_connections=LIMITS.max_keepalive_connections,
+            keepalive_expiry=LIMITS.keepalive_expiry,
+            network_backend=Sockets(),
+        )
 
 
 async def aclose() -> None:
@@ -177,9 +196,15 @@ async def post_stream(
     # Not by the client: merging headers and an empty jar of cookies costs half as much as sending.
     request = httpx.Request(
         "POST",
-        url,
+        _parsed(url),
         content=msgspec.json.encode(body),
         headers={**PLAIN, "content-type": "application/json", **headers},
         extensions={"timeout": timeout.as_dict()},
     )
     return await client().send(request, stream=True)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Of the few addresses that are asked over and over."""
+    return httpx.URL(url)

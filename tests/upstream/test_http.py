@@ -63,12 +63,39 @@ def test_a_loop_that_is_gone_does_not_spoil_the_next() -> None:
     assert [asyncio.run(once()), asyncio.run(once())] == [b"hello", b"hello"]
 
 
-async def test_says_that_a_connection_is_refused() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_says_that_a_connection_is_refused(host: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(ClusterUnreachable, match=r"^exo here refused the connection"):
-        await fetch(f"http://127.0.0.1:{port}")
+        await fetch(f"http://{host}:{port}")
+
+
+async def test_asks_by_name_as_by_address() -> None:
+    async with serving(reply(b"hello")) as url:
+        assert await fetch(url.replace("127.0.0.1", "localhost")) == b"hello"
+
+
+async def test_asks_again_through_the_connection_that_is_open() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reply(b"hello")(reader, writer)
+
+    async with serving(counted) as url:
+        assert [await fetch(url), await fetch(url)] == [b"hello"] * 2
+    assert len(connections) == 1
+
+
+async def test_does_not_ask_through_a_connection_that_was_closed_meanwhile() -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
+
+    async with serving(once) as url:
+        assert [await fetch(url), await fetch(url)] == [b"hello"] * 2
 
 
 async def test_says_that_a_name_is_unknown() -> None:
