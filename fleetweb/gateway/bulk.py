@@ -7,13 +7,28 @@ from django.db import connection, models
 
 
 class Table:
-    """The columns of `model` that its rows are given in."""
+    """The columns of `model` that its rows are given in.
 
-    def __init__(self, model: type[models.Model], *, without: Sequence[str] = ()) -> None:
+    `kept` are those that `upsert` leaves as they are where the row is there.
+    """
+
+    def __init__(
+        self,
+        model: type[models.Model],
+        *,
+        without: Sequence[str] = (),
+        kept: Sequence[str] = (),
+    ) -> None:
         fields = model._meta.concrete_fields
         self.fields = [field for field in fields if field.name not in without]
         self._table = model._meta.db_table
         self._columns = ", ".join(f'"{field.column}"' for field in self.fields)
+        marks = ", ".join(["%s"] * len(self.fields))
+        self._insert = f'INSERT INTO "{self._table}" ({self._columns}) VALUES ({marks})'  # noqa: S608
+        renewed = [f for f in self.fields if not f.primary_key and f.name not in kept]
+        changes = ", ".join(f'"{f.column}" = EXCLUDED."{f.column}"' for f in renewed)
+        key = model._meta.pk.column
+        self._upsert = f'{self._insert} ON CONFLICT ("{key}") DO UPDATE SET {changes}'
 
     def row(self, instance: models.Model) -> list[Any]:
         """What the database is given for `instance`."""
@@ -28,9 +43,17 @@ class Table:
             if connection.vendor == "postgresql":
                 self._copy(cursor, rows)
             else:
-                marks = ", ".join(["%s"] * len(self.fields))
-                into = f'INSERT INTO "{self._table}" ({self._columns}) VALUES ({marks})'  # noqa: S608
-                cursor.executemany(into, rows)
+                cursor.executemany(self._insert, rows)
+
+    def upsert(self, instances: Iterable[models.Model]) -> None:
+        """Each inserted, or renewed where one of that key is there.
+
+        Django's `bulk_create` makes its statement anew for every batch: with the forty columns of
+        a request that takes longer than all else that is done to save one.
+        """
+        if rows := [self.row(instance) for instance in instances]:
+            with connection.cursor() as cursor:
+                cursor.executemany(self._upsert, rows)
 
     def _copy(self, cursor: Any, rows: Iterable[Sequence[Any]]) -> None:
         with cursor.copy(f'COPY "{self._table}" ({self._columns}) FROM STDIN') as copy:

@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from . import ledger, rollups
+from .bulk import Table
 from .models import GatewayProcess, RequestMetric, RequestText, RoutingRecord
 
 BATCH: Final = 500
@@ -32,10 +33,9 @@ COMMIT_PATIENCE_S: Final = 5.0
 logger = logging.getLogger(__name__)
 
 # What `rollups` writes stays as it is, however often a request is saved.
-_NOT_OURS = ("id", "counted_as", "energy_j")
-_METRIC_FIELDS = [f.name for f in RequestMetric._meta.concrete_fields if f.name not in _NOT_OURS]
-_ROUTING_FIELDS = [f.name for f in RoutingRecord._meta.concrete_fields if f.name != "request"]
-_TEXT_FIELDS = [f.name for f in RequestText._meta.concrete_fields if f.name != "request"]
+_metrics = Table(RequestMetric, kept=("counted_as", "energy_j"))
+_routings = Table(RoutingRecord)
+_texts = Table(RequestText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +189,9 @@ def _commit(entries: list[Entry]) -> None:
     newest = {entry.metric.pk: entry for entry in entries}.values()
     with transaction.atomic():
         ledger.count(entry.metric for entry in newest)
-        RequestMetric.objects.bulk_create(
-            [entry.metric for entry in newest],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=_METRIC_FIELDS,
-        )
-        if routings := [entry.routing for entry in newest if entry.routing]:
-            RoutingRecord.objects.bulk_create(
-                routings,
-                update_conflicts=True,
-                unique_fields=["request"],
-                update_fields=_ROUTING_FIELDS,
-            )
-        if texts := [entry.text for entry in newest if entry.text]:
-            RequestText.objects.bulk_create(
-                texts, update_conflicts=True, unique_fields=["request"], update_fields=_TEXT_FIELDS
-            )
+        _metrics.upsert(entry.metric for entry in newest)
+        _routings.upsert(entry.routing for entry in newest if entry.routing)
+        _texts.upsert(entry.text for entry in newest if entry.text)
 
 
 def _is_dead(process: str) -> bool:
