@@ -121,6 +121,24 @@ def test_hears_the_same_however_the_text_is_cut(text: str):
     assert len(wholes) == 1
 
 
+@pytest.mark.parametrize("text", [DOUBT, RETURNS])
+def test_shows_the_same_however_seldom_it_is_asked(text: str):
+    asked_once = Listener()
+    for n, at in enumerate(range(0, len(text), 4)):
+        asked_once.feed(text[at : at + 4], n / 20, thinking=True)
+    asked_once.finish(len(text) / 20)
+
+    assert asked_once.signals(len(text) / 20) == heard(text)[-1]
+
+
+def test_thinking_that_nobody_asked_about_is_not_taken_for_the_answer():
+    listener = Listener()
+    listener.feed("go on and on. " * 40, at=0.0, thinking=True)
+    listener.feed("Done.", at=1.0)
+
+    assert not listener.signals(1.0).circling
+
+
 def test_calls_nothing_silent_for_minutes_without_having_learned():
     listener = Listener(started_at=0.0)
     assert not listener.signals(300.0).silent
