@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
+from operator import itemgetter
 from typing import Self
 
 GAMMA = 1.04
@@ -15,6 +16,7 @@ MAX_RELATIVE_ERROR = (GAMMA - 1) / (GAMMA + 1)  # 2 %: of a bucket's middle, for
 PER_UNIT = 1000  # values are kept in whole thousandths, so that sums do not depend on their order
 
 _LOG_GAMMA = math.log(GAMMA)
+_counts = itemgetter(1)
 _FORMAT = 1
 _LONGER = re.compile(rb"[\x80-\xff]+[\x00-\x7f]")  # a number of more than one byte
 
@@ -89,7 +91,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        return sum(count for _, count in self.buckets)
+        return sum(map(_counts, self.buckets))
 
     @property
     def sum(self) -> float:
