@@ -22,7 +22,8 @@ from .catalogue import Catalogue
 from .experience import Experience
 from .leash import Leash
 from .loading import Loader
-from .passage import Attempt, Passage
+from .measures import Attempt
+from .passage import Passage
 from .router import ModelRouter
 from .view import FleetView
 
@@ -81,9 +82,10 @@ class FleetRoute:
         """From an answer that came to its end; one shared or kept teaches nothing new."""
         if passage.provider != EXO or passage.cached:
             return
-        passage.listener.finish(time.monotonic())
-        self.experience.learn_gaps(passage.model_id, Gaps.of(passage.listener.ended_gaps()))
-        if run := passage.run():
+        listener = passage.measures.listener
+        listener.finish(time.monotonic())
+        self.experience.learn_gaps(passage.model_id, Gaps.of(listener.ended_gaps()))
+        if run := passage.measures.run():
             self.experience.learn_run(passage.model_id, passage.cluster or "", run)
 
     async def _model(self, name: str, view: FleetView) -> str:
@@ -166,7 +168,7 @@ class FleetRoute:
     async def _load(
         self, route: RouteResult, passage: Passage, view: FleetView, leash: Leash
     ) -> None:
-        passage.expects(
+        passage.measures.expects(
             self.experience.outlook(
                 passage.request, passage.model_id, route.cluster or "", ahead=0, needs_loading=True
             )
@@ -183,7 +185,7 @@ class FleetRoute:
                 machines,
                 passage.progress,
             )
-        passage.marks.loaded = passage.elapsed_s
+        passage.measures.marks.loaded = passage.elapsed_s
         passage.nodes = _workers(FleetView(await live.current()), passage)
         took_s = passage.elapsed_s - began_s
         self._router.learn_load(passage.model_id, took_s * 1000)

@@ -6,8 +6,9 @@ import msgspec
 
 from fleetweb.core.balancing import ScoredCandidate
 
+from .measures import milliseconds
 from .models import RequestMetric, RequestText, RoutingRecord
-from .passage import Passage, milliseconds
+from .passage import Passage
 from .recorder import Entry
 
 ERROR_CHARS = 300
@@ -19,7 +20,7 @@ def entry_of(passage: Passage, process: str, text: RequestText | None = None) ->
 
 
 def _metric(passage: Passage, process: str) -> RequestMetric:
-    marks, usage, request = passage.marks, passage.usage, passage.request
+    marks, usage, request = passage.measures.marks, passage.measures.usage, passage.request
     loading = None if marks.loaded is None else marks.loaded - (marks.admitted or 0.0)
     return RequestMetric(
         id=passage.id,
@@ -46,12 +47,12 @@ def _metric(passage: Passage, process: str) -> RequestMetric:
         latency_ms=milliseconds(marks.ended),
         longest_gap_ms=milliseconds(marks.longest_gap),
         prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=passage.completion_tokens,
+        completion_tokens=passage.measures.completion_tokens,
         cached_tokens=usage.cached_tokens if usage else None,
         reasoning_tokens=usage.reasoning_tokens if usage else None,
-        tokens_per_s=passage.tokens_per_s,
+        tokens_per_s=passage.measures.tokens_per_s,
         cost_usd=passage.cost_usd,
-        finish_reason=passage.finish_reason or "",
+        finish_reason=passage.measures.finish_reason or "",
         error=passage.error[:ERROR_CHARS],
     )
 

@@ -14,7 +14,8 @@ from fleetweb.upstream.providers import Provider
 
 from .fleet_route import leashed
 from .leash import Leash
-from .passage import Attempt, Passage
+from .measures import Attempt
+from .passage import Passage
 from .router import ModelRouter
 
 

@@ -15,8 +15,8 @@ from django.db.models import Q, QuerySet
 from fleetweb.core.presence import Work
 from fleetweb.core.streams import SENT, Answered, Outcome, Stage, Stream
 
+from .measures import Attempt
 from .models import RequestMetric
-from .passage import Attempt
 
 # So many of the newest are looked through: more than can be in hand at once.
 IN_HAND_AMONG: Final = 1000

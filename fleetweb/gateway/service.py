@@ -140,9 +140,10 @@ class Gateway:
 
         What can be done meanwhile is.
         """
-        if passage.usage is not None or passage.outcome is Outcome.OK:
+        usage = passage.measures.usage
+        if usage is not None or passage.outcome is Outcome.OK:
             paid = EXO if passage.cached else passage.provider  # an answer is paid for once
-            passage.cost_usd = cost_usd(paid, passage.model_id, passage.usage, at=passage.asked_at)
+            passage.cost_usd = cost_usd(paid, passage.model_id, usage, at=passage.asked_at)
         entry = entry_of(passage, self.recorder.process, _text_of(passage, said))
         written = self.recorder.write(entry)
         self.desk.leave(passage)

@@ -88,9 +88,10 @@ def count(passage: Passage, **_signal: Any) -> None:
     if passage.provider not in ("", "exo"):
         _fallbacks.labels(passage.provider).inc()
     _measure(passage)
-    if passage.outcome is Outcome.OK and passage.promised is not None:
-        _judge(passage, "first_token", passage.promised.first_token, passage.marks.first_token)
-        _judge(passage, "end", passage.promised.end, passage.marks.ended)
+    promised, marks = passage.measures.promised, passage.measures.marks
+    if passage.outcome is Outcome.OK and promised is not None:
+        _judge(passage, "first_token", promised.first_token, marks.first_token)
+        _judge(passage, "end", promised.end, marks.ended)
 
 
 def _judge(passage: Passage, until: str, said: Estimate | None, came_s: float | None) -> None:
@@ -103,7 +104,7 @@ def _judge(passage: Passage, until: str, said: Estimate | None, came_s: float | 
 def _measure(passage: Passage) -> None:
     """What was not measured is not counted as 0."""
     labels = (passage.provider, passage.model_id, OPERATION)
-    marks, usage = passage.marks, passage.usage
+    marks, usage = passage.measures.marks, passage.measures.usage
     if marks.ended is not None:
         _duration.labels(*labels).observe(marks.ended)
     if marks.first_token is not None:

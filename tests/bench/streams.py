@@ -132,10 +132,10 @@ async def _calibrate(
     await asyncio.gather(*(one() for _ in range(learn + judge)))
     first, end = Calibration(), Calibration()
     for passage in done[learn:]:
-        said = passage.promised or Forecast()
+        said = passage.measures.promised or Forecast()
         if said.first_token and said.end:
-            first = first.observe(said.first_token, passage.marks.first_token)
-            end = end.observe(said.end, passage.marks.ended)
+            first = first.observe(said.first_token, passage.measures.marks.first_token)
+            end = end.observe(said.end, passage.measures.marks.ended)
     return {"first_token": _covers(first), "end": _covers(end)}
 
 
@@ -181,7 +181,7 @@ async def _death(kind: FaultKind) -> dict[str, float]:
         async with house([fleet]) as gateway:
             await loaded(LARGE)
             answer = asyncio.create_task(ask(gateway, prompt("A long story.", LARGE, max_tokens=0)))
-            await until(lambda: any(p.tokens > 5 for p in gateway.desk.passages.values()))
+            await until(lambda: any(p.measures.tokens > 5 for p in gateway.desk.passages.values()))
             (passage,) = gateway.desk.passages.values()
             victim = next(name for name in workers if name != passage.node)
             began = time.monotonic()

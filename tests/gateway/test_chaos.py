@@ -70,7 +70,7 @@ def _is_consistent(told, row):
         assert [bool(attempt.error) for attempt in attempts] == [True] * (len(attempts) - 1) + [
             False
         ]
-        assert row.completion_tokens == told.passage.usage.completion_tokens
+        assert row.completion_tokens == told.passage.measures.usage.completion_tokens
         if row.provider == "exo":
             assert told.tokens == TOKENS  # every piece once
     else:

@@ -46,7 +46,7 @@ def passage(text="word " * 799):
 
 def waits(passage, seconds):
     """As if it had come so much earlier."""
-    passage._began -= seconds
+    passage.measures._began -= seconds
     passage.asked_at -= timedelta(seconds=seconds)
 
 
@@ -106,7 +106,7 @@ def test_while_it_loads_it_is_counted_from_when_loading_began():
         experience.learn_load(MODEL, HOME, 60.0)
     late = passage()
     waits(late, 30.0)
-    late.expects(outlook(experience, needs_loading=True))
+    late.measures.expects(outlook(experience, needs_loading=True))
     late.enter(Stage.LOADING)
     assert late.forecast().first_token.p50_s == pytest.approx(92.0, rel=0.1)
 
@@ -149,7 +149,7 @@ def test_it_is_learned_by_what_truly_was_in_the_prompt():
     asked.heard(Chunk(content="So"))
     asked.heard(Chunk(content=" be it", finish_reason="length", usage=Usage(1234, 2, 1230)))
     asked.ended(Outcome.OK)
-    learned = asked.run()
+    learned = asked.measures.run()
     assert (learned.ask.prompt_tokens, learned.ask.cached_tokens) == (1234, 1230)
     assert learned.cut
     assert not learned.ask.needs_loading
@@ -177,7 +177,7 @@ def test_an_answer_that_did_not_stream_teaches_nothing(pieces):
     for piece in pieces:
         asked.heard(piece)
     asked.ended(Outcome.OK)
-    assert asked.run() is None
+    assert asked.measures.run() is None
 
 
 # In the house
@@ -203,7 +203,7 @@ async def test_what_failed_or_was_cancelled_teaches_nothing(fleet):
     async with house([fleet]) as gateway:
         await loaded(SMALL)
         asking = asyncio.create_task(ask(gateway, prompt(max_tokens=4000)))
-        await until(lambda: any(p.tokens > 5 for p in gateway.desk.passages.values()))
+        await until(lambda: any(p.measures.tokens > 5 for p in gateway.desk.passages.values()))
         (request_id,) = gateway.desk.passages
         await gateway.desk.cancel(request_id)
         assert (await asking).error is not None

@@ -55,7 +55,7 @@ def a_passage(stage=Stage.ANSWERING, *, silent_s=SILENT_FOR_S + 1, command_id="c
     passage = Passage(prompt("word", QWEN), ME, lambda _: None)
     passage.model_id, passage.cluster, passage.stage = QWEN, "home", stage
     passage.command_id = command_id
-    passage._arrivals.append(time.monotonic() - silent_s)
+    passage.measures._arrivals.append(time.monotonic() - silent_s)
     return passage
 
 

@@ -65,7 +65,7 @@ class Standing:
 
 def standing_of(passage: Passage, presence: FleetPresence | None) -> Standing:
     """How `passage` stands now."""
-    marks, usage = passage.marks, passage.usage
+    marks, usage = passage.measures.marks, passage.measures.usage
     nodes = passage.nodes or ((passage.node,) if passage.node else ())
     return Standing(
         stream=replace(passage.stream(), preview=None),
@@ -84,11 +84,11 @@ def standing_of(passage: Passage, presence: FleetPresence | None) -> Standing:
         ),
         cached=passage.cached,
         prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=passage.completion_tokens,
+        completion_tokens=passage.measures.completion_tokens,
         reasoning_tokens=usage.reasoning_tokens if usage else None,
         cached_tokens=usage.cached_tokens if usage else None,
-        tokens_per_s=passage.tokens_per_s,
-        finish_reason=passage.finish_reason,
+        tokens_per_s=passage.measures.tokens_per_s,
+        finish_reason=passage.measures.finish_reason,
         cost_usd=None if passage.cost_usd is None else str(passage.cost_usd),
         error=passage.error,
         machines=tuple(_heard(nodes, presence)) if passage.ended_at is None else (),

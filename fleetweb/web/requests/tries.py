@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from fleetweb.core import words
+from fleetweb.gateway.measures import Attempt
 from fleetweb.gateway.models import RequestMetric
-from fleetweb.gateway.passage import Attempt
 from fleetweb.gateway.past import attempts_of
 from fleetweb.upstream.http import shown
 
