@@ -62,11 +62,9 @@ class FleetRoute:
     async def chunks(self, passage: Passage, leash: Leash) -> AsyncGenerator[Chunk, None]:
         """The answer, from the first door that gives one. Raises ProviderError or NoCandidate."""
         tried: list[Door] = []
+        route, view = await self._next(passage, tried)
         while True:
             leash.renew()
-            view = FleetView(await live.current())
-            passage.model_id = await self._model(passage.request.model, view)
-            route = self._next(passage, view, tried)
             try:
                 async with aclosing(self._through(route, passage, view, leash)) as chunks:
                     async for chunk in chunks:
@@ -74,9 +72,12 @@ class FleetRoute:
                 return
             except ProviderError as error:
                 tried.append((route.cluster or "", route.node_endpoint))
-                given_up = passage.has_spoken or not error.retryable or len(tried) >= DOORS_TRIED
-                if given_up or not self._has_another(passage, view, tried):
+                if passage.has_spoken or not error.retryable or len(tried) >= DOORS_TRIED:
                     raise
+                try:
+                    route, view = await self._next(passage, tried)
+                except NoCandidate:
+                    raise error from None
 
     def learn(self, passage: Passage) -> None:
         """From an answer that came to its end; one shared or kept teaches nothing new."""
@@ -98,7 +99,10 @@ class FleetRoute:
             known = [card.id for cards in catalogue.values() for card in cards]
             return resolve(name, [*loaded, *known], self._aliases, loaded)
 
-    def _next(self, passage: Passage, view: FleetView, tried: list[Door]) -> RouteResult:
+    async def _next(self, passage: Passage, tried: list[Door]) -> tuple[RouteResult, FleetView]:
+        """The door to ask now, and the fleet as it was chosen from. Raises NoCandidate."""
+        view = FleetView(await live.current())
+        passage.model_id = await self._model(passage.request.model, view)
         route = self._route(
             passage.request,
             view,
@@ -110,22 +114,7 @@ class FleetRoute:
         passage.route, passage.provider = route, EXO
         passage.cluster, passage.node = route.cluster, route.node
         passage.nodes = _workers(view, passage)
-        return route
-
-    def _has_another(self, passage: Passage, view: FleetView, tried: list[Door]) -> bool:
-        try:
-            self._route(
-                passage.request,
-                view,
-                passage.model_id,
-                passage.caller.strategy,
-                without=tried,
-                may_load=False,
-                dry=True,
-            )
-        except NoCandidate:
-            return False
-        return True
+        return route, view
 
     def _route(
         self,
