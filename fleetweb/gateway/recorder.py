@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,7 +49,7 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class _Job:
     entry: Entry
-    committed: Callable[[], None]
+    done: asyncio.Future[None]
 
 
 class Recorder:
@@ -78,14 +77,8 @@ class Recorder:
 
     def write(self, entry: Entry) -> asyncio.Future[None]:
         """Remember `entry`; the future is done when it is committed, or can't be."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def committed() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, done)
-
-        self._jobs.put(_Job(entry, committed))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(entry, done))
         return done
 
     async def commit(self, entry: Entry) -> None:
@@ -159,8 +152,7 @@ class Recorder:
                 connection.close()
                 if attempt == TRIES:
                     logger.exception("%d entries of the history could not be written.", len(jobs))
-        for job in jobs:
-            job.committed()
+        _settle([job.done for job in jobs])
 
     def _tidy(self) -> None:
         """Say that this process is here, and mark what gone ones left open as interrupted."""
@@ -210,6 +202,15 @@ def _is_dead(process: str) -> bool:
     return False
 
 
-def _settle(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
+def _settle(written: list[asyncio.Future[None]]) -> None:
+    """Tell those who wait, each loop once: to wake one takes as long as to tell many."""
+    for loop in {done.get_loop() for done in written}:
+        if not loop.is_closed():
+            mine = [done for done in written if done.get_loop() is loop]
+            loop.call_soon_threadsafe(_tell, mine)
+
+
+def _tell(written: list[asyncio.Future[None]]) -> None:
+    for done in written:
+        if not done.done():
+            done.set_result(None)
