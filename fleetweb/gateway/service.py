@@ -83,6 +83,7 @@ class Gateway:
         if self._recalling is None:
             self._recalling = asyncio.create_task(self.fleet.experience.recall())
         said = Collector() if self._keeps_text(passage) else None
+        someone_listens = True
         try:
             await self._write_down(passage)
             async with aclosing(self._chunks(passage, leash)) as chunks:
@@ -95,12 +96,15 @@ class Gateway:
             passage.ended(_outcome_of(error), str(error))
             raise
         except BaseException:
+            someone_listens = False
             passage.ended(Outcome.CANCELLED, "The caller went away.")
             raise
         else:
             passage.ended(Outcome.OK)
         finally:
-            await self._conclude(passage, said)
+            written = self._conclude(passage, said)
+            if someone_listens:
+                await self.recorder.committed(written)
 
     async def plan(self, request: ChatRequest, caller: Caller) -> RouteResult:
         """Where a request would go, with nothing sent. Raises RoutingError."""
@@ -135,11 +139,8 @@ class Gateway:
         if passage.ended_at is None:
             self.recorder.write(entry_of(passage, self.recorder.process))
 
-    async def _conclude(self, passage: Passage, said: Collector | None) -> None:
-        """Write down how it went; whoever still listens waits until that is committed.
-
-        What can be done meanwhile is.
-        """
+    def _conclude(self, passage: Passage, said: Collector | None) -> asyncio.Future[None]:
+        """Write down how it went, which is done with the future; meanwhile what else is to be."""
         usage = passage.measures.usage
         if usage is not None or passage.outcome is Outcome.OK:
             paid = EXO if passage.cached else passage.provider  # an answer is paid for once
@@ -150,8 +151,7 @@ class Gateway:
         request_ended.send(sender=Gateway, passage=passage)
         if passage.outcome is Outcome.OK:
             self.fleet.learn(passage)
-        if passage.outcome is not Outcome.CANCELLED:
-            await self.recorder.committed(written)
+        return written
 
     def _keeps_text(self, passage: Passage) -> bool:
         return self.config.keep_text or passage.caller.keeps_text

@@ -198,7 +198,7 @@ async def test_who_comes_when_all_turns_are_taken_waits_and_then_is_answered(fle
         await loaded(SMALL)
         (cluster,) = (c.name for c in (await live.current()).clusters)
         gateway.router.turns._admissions[cluster] = Admission(max_in_hand=1, max_waiting=1)
-        first = asyncio.create_task(ask(gateway, prompt("first", max_tokens=60)))
+        first = asyncio.create_task(ask(gateway, prompt("first", max_tokens=400)))
         await until(lambda: any(p.has_spoken for p in gateway.desk.passages.values()))
         second = asyncio.create_task(ask(gateway, prompt("second")))
         await until(lambda: any(p.position == 1 for p in gateway.desk.passages.values()))
@@ -219,8 +219,8 @@ async def test_a_cancel_from_the_control_room_stops_exos_runner(fleet):
         (request_id,) = gateway.desk.passages
         await gateway.desk.cancel(request_id)
         told = await asking
-        await until(lambda: fleet.tasks[-1].status == "Cancelled")
         kept = await row(request_id)
+        await until(lambda: fleet.tasks[-1].status == "Cancelled")
     assert isinstance(told.error, Cancelled)
     assert kept.status == "cancelled"
 
