@@ -1,9 +1,13 @@
 """What holds for every test: what is missing is said, and with one variable is a failure."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+from asgiref.sync import SyncToAsync
+from channels.layers import ChannelLayerManager
+from django.core.cache import CacheHandler, cache
+from django.db import connections
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
@@ -11,6 +15,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 REQUIRE_ALL = "FLEETWEB_TEST_REQUIRE_ALL"
+TOUCHES_WHAT_IS_SHARED = ("django_db", "shared")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,3 +29,28 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{REQUIRE_ALL} is set, and this did not run. {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Django's own, which can't drop the database while a thread of async tests is connected."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture(autouse=True)
+def _what_processes_share(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cache and channel layer, for those marked to use them: empty, wherever it is.
+
+    Others can't get at them, as they can't get at the database: the marks name every test that
+    may fail with Redis, and not without it.
+    """
+    if any(request.node.get_closest_marker(mark) for mark in TOUCHES_WHAT_IS_SHARED):
+        cache.clear()
+        return
+    for handler in (CacheHandler, ChannelLayerManager):
+        monkeypatch.setattr(handler, "__getitem__", _unmarked)
+
+
+def _unmarked(_: object, name: str) -> None:
+    raise AssertionError("Mark what uses the cache or the channel layer: django_db, or shared.")

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.core.cache import cache
 from django.db import OperationalError
 
 from fleetweb.core import words
@@ -27,11 +26,6 @@ from .looking import PATIENCE_S, asked, asked_more, clock, gaps
 from .watching import everybody_here, in_database, recorded, shown, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_published_yet():
-    cache.clear()
 
 
 @pytest.mark.usefixtures("swift")

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from fleetweb.core.presence import (
@@ -25,6 +24,8 @@ from fleetweb.fleet.topology import (
     NodeMetrics,
     loaded_models,
 )
+
+pytestmark = pytest.mark.shared
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 GIB = 2**30
@@ -62,13 +63,6 @@ AWAY = machine("soldier3", CognitiveState.OFFLINE)
 @pytest.fixture
 def service() -> ClusterTopologyService:
     return ClusterTopologyService()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_published_yet():
-    cache.clear()
-    yield
-    cache.clear()
 
 
 async def publish(*nodes: NodePresence) -> None:

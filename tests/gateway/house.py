@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels.routing import get_default_application
-from django.core.cache import cache
 
 from fleetweb.core.chat import ChatRequest, Chunk
 from fleetweb.errors import FleetError
@@ -50,7 +49,6 @@ async def house(
     **config: Any,
 ) -> AsyncIterator[Gateway]:
     """The gateway, once presence knows every fleet."""
-    await cache.aclear()  # Redis remembers from one run to the next
     order = ("exo", *(providers or {}))
     gateway = Gateway(GatewayConfig(order=order, providers=providers or {}, **config))
     poller = Poller([fleet.urls[0] for fleet in fleets], ())

@@ -7,11 +7,9 @@ from io import StringIO
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import serializers
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
@@ -25,16 +23,12 @@ from fleetweb.web.access.keys import ApiKeyBackend, is_key
 from fleetweb.web.access.owner import is_owner
 from fleetweb.web.access.sockets import STRANGER, SocketAccess, user_of_scope
 from fleetweb.web.v1.callers import Identity, caller_of, identity_of
+from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 23, 14, 32, 7, tzinfo=UTC)
 HOST = "localhost:8000"
-
-
-@pytest.fixture(autouse=True)
-def _forget_attempts():
-    cache.clear()
 
 
 @pytest.fixture
@@ -205,7 +199,7 @@ def test_a_session_in_the_name_of_a_key_counts_for_nothing(client, issued):
 async def test_it_opens_no_socket_but_lets_a_program_in_beside_django():
     _, secret = await database_sync_to_async(ApiKey.objects.issue)("laptop")
     sent = [(b"host", HOST.encode()), (b"authorization", f"Bearer {secret}".encode())]
-    socket = WebsocketCommunicator(SocketAccess(_accept), "/ws/presence/", headers=sent)
+    socket = Socket(SocketAccess(_accept), "/ws/presence/", headers=sent)
     assert await socket.connect() == (False, STRANGER)
     scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": sent}
     user = await user_of_scope(scope)

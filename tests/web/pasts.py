@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from fleetweb.core.presence import CognitiveState
 from fleetweb.fleet import sample_rollups
@@ -14,6 +15,8 @@ LLAMA = "mlx-community/Llama-3.3-70B-Instruct-4bit"
 SMALL = "mlx-community/Llama-3.2-8B-Instruct-4bit"
 MACHINES = ("king", "soldier1", "soldier2", "soldier3")
 GIB = 2**30
+
+_numbers = count(1)
 
 S = CognitiveState
 
@@ -34,7 +37,7 @@ def machine(name: str, **facts: object) -> Node:
 def asked(node: str, at: datetime, ttft_ms: float = 400.0, **more: object) -> RequestMetric:
     """A request that was asked at the door of `node` and has ended."""
     facts: dict[str, object] = {
-        "id": f"{node}-{at.timestamp():.3f}-{random.random()}",
+        "id": f"req_{next(_numbers):08}",
         "asked_at": at,
         "ended_at": at + timedelta(milliseconds=ttft_ms * 5),
         "status": "ok",

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from channels.routing import get_default_application
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
@@ -22,6 +21,7 @@ from fleetweb.web.playground.runs import close_runs
 from tests.gateway.house import loaded
 from tests.rehearsal.waiting import until
 from tests.scripted_exo import ScriptedExo
+from tests.sockets import Socket
 
 ASK = "/playground/"
 WITH_SCRIPTS = {"HX-Request": "true"}
@@ -90,9 +90,7 @@ class Follower:
     """The socket of a run's page."""
 
     def __init__(self, run_id: str, user: User, have: str = "") -> None:
-        self.socket = WebsocketCommunicator(
-            RunConsumer.as_asgi(), f"/ws/playground/{run_id}/?have={have}"
-        )
+        self.socket = Socket(RunConsumer.as_asgi(), f"/ws/playground/{run_id}/?have={have}")
         self.socket.scope["user"] = user
         self.socket.scope["url_route"] = {"kwargs": {"run_id": run_id}}
         self.heard: list[str] = []

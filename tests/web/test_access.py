@@ -8,7 +8,6 @@ import sys
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -42,11 +41,6 @@ urlpatterns = [
     path("async/page/", async_name),
     path("api/thing", api),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _forget_attempts():
-    cache.clear()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.resolvers import RegexPattern, RoutePattern
@@ -13,6 +12,7 @@ from django.utils.regex_helper import normalize
 from fleetweb.asgi import application
 from fleetweb.web.access.sockets import STRANGER
 from fleetweb.web.routing import websocket_urlpatterns
+from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db
 
@@ -64,5 +64,5 @@ def test_nothing_is_open_to_strangers_but_what_is_named_here(client, method):
 @pytest.mark.parametrize("address", list(_addresses(websocket_urlpatterns)))
 async def test_no_socket_is_open_to_strangers(address):
     own_page = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
-    socket = WebsocketCommunicator(application, f"/{address}", headers=own_page)
+    socket = Socket(application, f"/{address}", headers=own_page)
     assert await socket.connect() == (False, STRANGER)

@@ -5,15 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connections
 from django.test import Client, override_settings
 
 from fleetweb.web.access.owner import OWNER
 from fleetweb.web.access.sockets import STRANGER, SocketAccess, user_of_scope
+from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,11 +21,6 @@ HOST = "localhost:8000"
 OWN_PAGE = f"http://{HOST}"
 BEARER = f"Bearer {TOKEN}"
 Headers = dict[str, str]
-
-
-@pytest.fixture(autouse=True)
-def _forget_attempts():
-    cache.clear()
 
 
 @pytest.fixture
@@ -44,7 +38,7 @@ async def greet(scope, receive, send):
 async def answer(**headers: str) -> tuple[bool, object]:
     """What the handshake came to: (True, the user's name) or (False, the close code)."""
     sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    socket = WebsocketCommunicator(SocketAccess(greet), "/ws/presence/?q=%ff", headers=sent)
+    socket = Socket(SocketAccess(greet), "/ws/presence/?q=%ff", headers=sent)
     return await socket.connect()
 
 
@@ -122,7 +116,7 @@ async def test_a_wrong_bearer_is_refused_beside_a_good_session(cookie):
 
 
 async def test_a_token_in_the_address_of_a_socket_counts_for_nothing():
-    socket = WebsocketCommunicator(
+    socket = Socket(
         SocketAccess(greet), f"/ws/presence/?token={TOKEN}", headers=[(b"host", HOST.encode())]
     )
     assert await socket.connect() == REFUSED

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
@@ -48,13 +47,6 @@ STATUS_KEYS = {
     "master_node",
     "status",
 }
-
-
-@pytest.fixture(autouse=True)
-def _nothing_published_yet():
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import httpx2 as httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import timezone
@@ -21,11 +20,6 @@ pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
 NOTHING_LIMITED = {"requests_per_minute": "", "tokens_per_day": "", "usd_per_month": ""}
-
-
-@pytest.fixture(autouse=True)
-def _forget_attempts():
-    cache.clear()
 
 
 @pytest.fixture

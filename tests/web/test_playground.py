@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.utils import timezone
 
 from fleetweb.core.streams import Outcome
@@ -29,11 +28,6 @@ from .playground_house import (
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("exo")]
 
 END = event({"content": " End."}, finish_reason="stop", usage=USAGE)
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ from dataclasses import replace
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import InMemoryChannelLayer, channel_layers
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.cache import cache
 from django.test import AsyncClient
 
 from fleetweb.asgi import application
@@ -26,6 +24,7 @@ from fleetweb.web.broadcast import Broadcast
 from fleetweb.web.consumers import PresenceConsumer
 from fleetweb.web.gallery import gallery_of
 from tests.rehearsal.waiting import until
+from tests.sockets import Socket
 
 from . import samples
 
@@ -36,11 +35,11 @@ GUEST = User(username="ada")
 PREVIEW = "plan a garden for my aunt Zuleika"
 
 
-@pytest.fixture(autouse=True)
-def layer() -> InMemoryChannelLayer:
-    cache.clear()
+@pytest.fixture
+def memory(monkeypatch) -> InMemoryChannelLayer:
+    """The layer of a single process, which can be looked into."""
     layer = InMemoryChannelLayer()
-    channel_layers.set("default", layer)
+    monkeypatch.setitem(channel_layers.backends, "default", layer)
     return layer
 
 
@@ -53,7 +52,7 @@ def desk(monkeypatch) -> Broadcast:
 
 
 class Browser:
-    def __init__(self, socket: WebsocketCommunicator) -> None:
+    def __init__(self, socket: Socket) -> None:
         self.socket = socket
 
     async def hears(self) -> str:
@@ -70,7 +69,7 @@ class Browser:
 
 @asynccontextmanager
 async def browser(user: User = OWNER) -> AsyncIterator[Browser]:
-    socket = WebsocketCommunicator(PresenceConsumer.as_asgi(), "/ws/presence/")
+    socket = Socket(PresenceConsumer.as_asgi(), "/ws/presence/")
     socket.scope["user"] = user
     connected, _ = await socket.connect()
     assert connected
@@ -90,7 +89,7 @@ async def publish(desk: Broadcast, presence: FleetPresence, watchers: int = 1) -
 
 
 async def test_a_stranger_is_refused():
-    socket = WebsocketCommunicator(application, "/ws/presence/", [(b"host", b"localhost")])
+    socket = Socket(application, "/ws/presence/", [(b"host", b"localhost")])
     socket.scope["user"] = AnonymousUser()
     connected, code = await socket.connect()
     assert (connected, code) == (False, 4401)
@@ -103,7 +102,7 @@ async def test_whoever_signs_out_elsewhere_is_shown_no_more(monkeypatch):
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     headers = {"host": "localhost", "origin": "http://localhost", "cookie": cookie}
     sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-    socket = WebsocketCommunicator(application, "/ws/presence/", sent)
+    socket = Socket(application, "/ws/presence/", sent)
     assert await socket.connect() == (True, None)
     await client.alogout()
     while (message := await socket.receive_output(10))["type"] != "websocket.close":
@@ -246,7 +245,7 @@ async def test_a_guest_who_comes_is_pushed_what_differs_from_what_they_were_show
 
 async def test_a_server_that_stops_tells_its_browsers_to_come_back(desk):
     await publish(desk, at(1, samples.idle()))
-    socket = WebsocketCommunicator(PresenceConsumer.as_asgi(), "/ws/presence/")
+    socket = Socket(PresenceConsumer.as_asgi(), "/ws/presence/")
     socket.scope["user"] = OWNER
     await socket.connect()
     await PresenceConsumer.close_all()
@@ -256,17 +255,17 @@ async def test_a_server_that_stops_tells_its_browsers_to_come_back(desk):
     await socket.disconnect()
 
 
-async def test_nothing_is_left_of_a_browser_that_went(desk, layer):
+async def test_nothing_is_left_of_a_browser_that_went(desk, memory):
     async with browser():
         assert len(PresenceConsumer.here) == 1
     assert not PresenceConsumer.here
-    assert not layer.groups
+    assert not memory.groups
     beats = [task for task in asyncio.all_tasks() if "_beat" in repr(task.get_coro())]
     assert beats == []
 
 
 async def test_a_browser_that_reads_slowly_leaves_a_bounded_queue_and_then_the_whole_room(
-    desk, layer
+    desk, memory
 ):
     await publish(desk, at(1, samples.idle()))
     async with browser() as opened:
@@ -285,10 +284,10 @@ def desk_push(sequence: int, html: str) -> dict:
     return {"after": sequence - 1, "sequence": sequence, "at": "", "html": html}
 
 
-async def test_one_subscription_stands_for_all_sockets_of_a_process(desk, layer):
+async def test_one_subscription_stands_for_all_sockets_of_a_process(desk, memory):
     await publish(desk, at(1, samples.idle()))
     async with browser(), browser(), browser(GUEST):
-        assert {group: len(members) for group, members in layer.groups.items()} == {
+        assert {group: len(members) for group, members in memory.groups.items()} == {
             gallery.OWNERS: 1,
             gallery.GUESTS: 1,
         }
@@ -310,21 +309,21 @@ async def test_pushes_wait_for_none_of_djangos_pages(desk):
             await slow_page
 
 
-async def test_a_layer_that_breaks_down_is_heard_again(desk, layer, monkeypatch):
+async def test_a_layer_that_breaks_down_is_heard_again(desk, memory, monkeypatch):
     monkeypatch.setattr(gallery, "HEARS_AGAIN_AFTER_S", 0.01)
     await publish(desk, at(1, samples.idle()))
     async with browser() as opened:
         await opened.hears()
-        receive = layer.receive
+        receive = memory.receive
 
         async def broken(channel: str) -> dict:
-            monkeypatch.setattr(layer, "receive", receive)
+            monkeypatch.setattr(memory, "receive", receive)
             raise ConnectionError("The layer is gone.")
 
-        monkeypatch.setattr(layer, "receive", broken)
+        monkeypatch.setattr(memory, "receive", broken)
         for number in (2, 3):
             await publish(desk, at(number, samples.idle()))
-        await until(lambda: layer.receive is receive and layer.groups)
+        await until(lambda: memory.receive is receive and memory.groups)
         await publish(desk, at(4, replace(samples.idle(), sentence="Back.")))
         while "Back." not in await opened.hears():
             pass
@@ -332,7 +331,7 @@ async def test_a_layer_that_breaks_down_is_heard_again(desk, layer, monkeypatch)
 
 async def test_a_socket_that_fails_tells_its_page_to_come_back(desk, monkeypatch):
     await publish(desk, at(1, samples.idle()))
-    socket = WebsocketCommunicator(PresenceConsumer.as_asgi(), "/ws/presence/")
+    socket = Socket(PresenceConsumer.as_asgi(), "/ws/presence/")
     socket.scope["user"] = OWNER
     await socket.connect()
 
@@ -349,7 +348,7 @@ async def test_a_socket_that_fails_tells_its_page_to_come_back(desk, monkeypatch
     assert not PresenceConsumer.here
 
 
-async def test_an_audience_says_how_many_it_is_and_says_it_again(layer, monkeypatch):
+async def test_an_audience_says_how_many_it_is_and_says_it_again(monkeypatch):
     told: list[int] = []
 
     async def heard(message: dict) -> None:

@@ -4,7 +4,6 @@ import pytest
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.utils import timezone
 
 from fleetweb.core.balancing import LoadBalanceStrategy
@@ -78,7 +77,6 @@ def scope(token: str) -> tuple[dict[str, object], dict[str, str]]:
 
 @pytest.fixture
 def _fresh():
-    cache.clear()
     forget(User)
     yield
     forget(User)
