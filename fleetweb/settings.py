@@ -147,8 +147,8 @@ CACHES: dict[str, dict[str, object]]
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL]},
+            "BACKEND": "fleetweb.fleet.redis_layer.RedisLayer",
+            "CONFIG": {"url": REDIS_URL},
         }
     }
     CACHES = {

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.db.models.functions import Now
 
 from fleetweb.fleet.models import PollerLease
@@ -77,13 +77,3 @@ def test_of_many_that_try_at_once_one_gets_it():
     for rival in rivals:
         rival.join()
     assert len(won) == 1
-
-
-@pytest.mark.scale
-@pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="needs DATABASE_URL of a PostgreSQL server"
-)
-def test_it_holds_on_postgresql_too():
-    test_one_that_was_not_renewed_is_free()
-    PollerLease.objects.all().delete()
-    test_of_many_that_try_at_once_one_gets_it()

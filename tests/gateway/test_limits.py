@@ -293,22 +293,3 @@ def test_of_many_that_end_at_once_none_is_lost():
         thread.join()
     use = owner.use.get()
     assert (use.requests, use.tokens, use.cost_usd) == (8, 56, Decimal("0.8"))
-
-
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="needs DATABASE_URL of a PostgreSQL server"
-)
-
-
-@pytest.mark.scale
-@on_postgresql
-@pytest.mark.django_db(transaction=True)
-def test_on_postgresql_too_as_many_as_are_allowed_get_in():
-    test_of_many_that_come_at_once_as_many_as_are_allowed_get_in()
-
-
-@pytest.mark.scale
-@on_postgresql
-@pytest.mark.django_db(transaction=True)
-def test_on_postgresql_too_none_is_lost():
-    test_of_many_that_end_at_once_none_is_lost()
