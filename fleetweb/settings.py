@@ -120,6 +120,8 @@ SQLITE = {
 }
 
 LONGER_THAN_ANY_PAGE_S = 10 * 365 * 86_400  # after a day, Channels would push no more
+# Seconds: to wait for a free connection, and to try for a new one before whoever comes next does.
+POOL = {"min_size": 1, "max_size": 16, "timeout": 5, "reconnect_timeout": 5}
 
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
@@ -131,14 +133,15 @@ def _database() -> dict[str, object]:
     if address is None:
         return SQLITE
     try:
-        parsed = dict(dj_database_url.parse(address))
+        # Checked before each use: a database that was restarted costs no request.
+        parsed = dj_database_url.parse(address, conn_health_checks=True)
     except ValueError as error:
         raise ConfigError(
             "DATABASE_URL wants an address like postgres://user:password@host:5432/fleetweb."
         ) from error
     if parsed["ENGINE"] == "django.db.backends.postgresql":
-        parsed["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 5}}
-    return parsed
+        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": POOL}}
+    return {**parsed}
 
 
 DATABASES = {"default": _database()}
@@ -236,5 +239,6 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # every try of an outage; who needs it says it once
     },
 }

@@ -1,50 +1,30 @@
 """Grown past one process: pages here, the poller there, PostgreSQL and Redis between them."""
 
-import os
 import signal
-import socket
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
 import psycopg
 import pytest
-import redis
 from websockets.sync.client import connect
 
-from tests.processes import ROOT, TOKEN, Process, eventually
+from tests.processes import Process, eventually
 
-DATABASE_URL = os.environ.get("DATABASE_URL", "")
-REDIS_URL = os.environ.get("REDIS_URL", "")
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
+from .grown import BEARER, SERVERS, grown, pages, shared
 
-pytestmark = [
-    pytest.mark.scale,
-    pytest.mark.skipif(
-        not (DATABASE_URL.startswith("postgres") and REDIS_URL),
-        reason="needs DATABASE_URL of a PostgreSQL server and REDIS_URL",
-    ),
-]
+pytestmark = grown
+
+CUT_OFF = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
-@pytest.fixture
-def shared() -> Iterator[dict[str, str]]:
-    """The settings of processes that share a new database and an emptied corner of Redis."""
-    name = f"fleetweb_{os.getpid()}"
-    with psycopg.connect(DATABASE_URL, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-        url = f"{DATABASE_URL.rpartition('/')[0]}/{name}"
-        _forget_presence()
-        yield {"DATABASE_URL": url, "REDIS_URL": REDIS_URL}
-        _forget_presence()
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _forget_presence() -> None:
-    with redis.Redis.from_url(REDIS_URL) as layer:
-        layer.delete(":1:fleet-presence")
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with shared(tmp_path_factory.mktemp("migrate")) as env:
+        yield env
 
 
 @pytest.fixture
@@ -55,42 +35,15 @@ def exo(tmp_path: Path) -> Iterator[str]:
         yield process.out.splitlines()[0].partition(": ")[2]
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-SERVERS = {
-    "daphne": ("daphne", "-b", "127.0.0.1", "-p"),
-    "uvicorn": ("uvicorn", "--lifespan", "off", "--log-level", "warning", "--port"),
-}
-
-
-def _pages(server: str, data: Path, env: dict[str, str]) -> tuple[Process, str]:
-    port = _free_port()
-    command = (sys.executable, "-m", *SERVERS[server], str(port), "fleetweb.asgi:application")
-    return Process(command, data, PYTHONPATH=str(ROOT), **env), f"http://127.0.0.1:{port}"
-
-
-def _answers(address: str) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
-    return False
-
-
 @pytest.mark.parametrize("server", SERVERS)
-def test_what_one_process_sees_another_shows(tmp_path, shared, exo, server):
-    env = {**shared, "FLEETWEB_EXO_URLS": exo}
-    with Process.manage("migrate", "--verbosity", "0", data=tmp_path / "migrate", **env) as first:
-        assert first.ended().code == 0
-    pages, address = _pages(server, tmp_path / "pages", env)
-    with pages:
-        eventually(lambda: _answers(address))
+def test_what_one_process_sees_another_shows(tmp_path, env, exo, server):
+    watched = {**env, "FLEETWEB_EXO_URLS": exo}
+    with pages(server, tmp_path / "pages", env) as (_, address):
         url = address.replace("http", "ws", 1) + "/ws/presence/"
         with (
             connect(url, additional_headers=BEARER, proxy=None) as opened,
-            Process.manage("poller", data=tmp_path / "one", **env) as one,
-            Process.manage("poller", data=tmp_path / "two", **env) as two,
+            Process.manage("poller", data=tmp_path / "one", **watched) as one,
+            Process.manage("poller", data=tmp_path / "two", **watched) as two,
         ):
             _hears_pushes(opened)
             _one_takes_over_when_the_other_is_killed(one, two)
@@ -98,6 +51,20 @@ def test_what_one_process_sees_another_shows(tmp_path, shared, exo, server):
             survivor = one if one.is_running else two
             ended = survivor.stop(signal.SIGTERM)
             assert (ended.code, "Traceback" in ended.err) == (0, False), ended.err
+
+
+def test_a_database_that_was_restarted_costs_no_request(tmp_path, env):
+    """What a restart does to who is connected, and a firewall to who says nothing for long."""
+    with (
+        psycopg.connect(env["DATABASE_URL"], autocommit=True) as database,
+        pages("uvicorn", tmp_path / "pages", env) as (_, address),
+        httpx.Client(base_url=address, headers=BEARER, trust_env=False) as browser,
+    ):
+        for path in ("/", "/requests/", "/v1/models"):
+            assert browser.get(path).status_code == 200
+            cut = database.execute(CUT_OFF).fetchall()
+            assert cut
+            assert browser.get(path).status_code == 200
 
 
 def _hears_pushes(opened) -> None:
