@@ -18,6 +18,7 @@ from fleetweb.rehearsal.wire import Exchange, Server
 
 CUT: Final = "cut"  # the connection dies here
 HOLD: Final = "hold"  # nothing more until the caller hangs up
+PAUSE: Final = "pause"  # nothing more until `go_on`
 
 Step = bytes | float | str
 HEAD: Final = {"content-type": "text/event-stream; charset=utf-8", "connection": "close"}
@@ -68,6 +69,7 @@ class ScriptedExo:
         self.asked: list[dict[str, Any]] = []
         self.gone: list[str] = []
         self.url = ""
+        self._goes_on = asyncio.Event()
         self._rehearsal = Rehearsal(nodes=1)
         self._server = Server(self._answer)
 
@@ -85,6 +87,10 @@ class ScriptedExo:
     ) -> None:
         await self._server.close()
         await self._rehearsal.stop()
+
+    async def go_on(self) -> None:
+        """End the pause of all who wait, and of all who are to come."""
+        self._goes_on.set()
 
     async def _answer(self, exchange: Exchange) -> None:
         if exchange.request.path != "/v1/chat/completions":
@@ -109,6 +115,8 @@ class ScriptedExo:
                     return
                 if step == HOLD:
                     await exchange.gone
+                elif step == PAUSE:
+                    await self._goes_on.wait()
                 elif isinstance(step, float):
                     await asyncio.sleep(step)
                 elif isinstance(step, bytes):

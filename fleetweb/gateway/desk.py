@@ -48,7 +48,7 @@ class Desk:
         self.changed(passage)
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell())
-        if self._listening is None:
+        if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
         return leash
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from fleetweb.core.admission import Admission
 from fleetweb.core.streams import Stage
 from fleetweb.errors import ModelUnknown, NoCandidate, ProviderReplyInvalid, ProviderUnavailable
-from fleetweb.fleet import live
+from fleetweb.fleet import live, worker
 from fleetweb.gateway.caller import Caller, Reach
-from fleetweb.gateway.desk import Cancelled
+from fleetweb.gateway.desk import GROUP, Cancelled
 from fleetweb.gateway.models import GatewayProcess, RequestMetric, RequestText, RoutingRecord
 from fleetweb.rehearsal import LARGE, SMALL, Fault, FaultKind, Rehearsal
 from fleetweb.upstream.providers import ProviderConfig, make_provider
@@ -223,6 +223,27 @@ async def test_a_cancel_from_the_control_room_stops_exos_runner(fleet):
         await until(lambda: fleet.tasks[-1].status == "Cancelled")
     assert isinstance(told.error, Cancelled)
     assert kept.status == "cancelled"
+
+
+async def test_others_are_heard_again_after_the_layer_broke_down(fleet, monkeypatch):
+    class Broken:
+        async def new_channel(self) -> str:
+            raise ConnectionError("Redis is gone")
+
+        async def send(self, *_: object) -> None:
+            raise ConnectionError("Redis is gone")
+
+    async with house([fleet]) as gateway:
+        await loaded(SMALL)
+        with monkeypatch.context() as broken:
+            broken.setattr(worker, "layer", Broken)
+            await ask(gateway, prompt())
+        asking = asyncio.create_task(ask(gateway, prompt(max_tokens=4000)))
+        await until(lambda: any(p.has_spoken for p in gateway.desk.passages.values()))
+        (request_id,) = gateway.desk.passages
+        await worker.layer().group_send(GROUP, {"type": "request.cancel", "id": request_id})
+        told = await asking
+    assert isinstance(told.error, Cancelled)
 
 
 async def test_a_caller_who_goes_away_frees_exo(fleet):

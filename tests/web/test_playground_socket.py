@@ -10,10 +10,10 @@ from django.db import OperationalError
 
 from fleetweb.core.streams import Outcome
 from fleetweb.web.models import PlaygroundAnswer
-from fleetweb.web.playground import shelf
+from fleetweb.web.playground import journal, shelf
 from fleetweb.web.playground.consumer import RunConsumer
 from fleetweb.web.playground.telling import MESSAGE_CHARS, group_of
-from tests.scripted_exo import DONE, HOLD, USAGE, event
+from tests.scripted_exo import DONE, HOLD, PAUSE, USAGE, event
 
 from .playground_house import ASK, Follower, answered, answers, ask, playground, saying, visitor
 
@@ -193,3 +193,19 @@ async def test_the_database_may_fail_for_a_while(exo, monkeypatch, caplog):
     (answer,) = await answered(await ask(ada, "Hi."))
     assert answer.text == "Hello there."
     assert caplog.text.count("is not written") == 1
+
+
+async def test_the_cache_may_fail_for_a_while(exo, monkeypatch):
+    class Broken:
+        async def current(self) -> None:
+            raise ConnectionError("Redis is gone")
+
+    exo.answers["Go on."] = (event({"content": "So far"}), PAUSE, END, DONE)
+    ada = await visitor()
+    run = await ask(ada, "Go on.")
+    monkeypatch.setattr(journal, "live", Broken())
+    await saying(run, "So far")
+    monkeypatch.undo()
+    await exo.go_on()
+    (answer,) = await answered(run)
+    assert answer.text == "So far End."

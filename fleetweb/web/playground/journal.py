@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from fleetweb.core.chat import Chunk
+from fleetweb.core.presence import FleetPresence
 from fleetweb.fleet import live, worker
 from fleetweb.fleet.once import Once
 from fleetweb.gateway.passage import Passage
@@ -110,7 +111,7 @@ class Journal:
         while not (self.is_forgotten or self._over.is_set()):
             self._moved.clear()
             began = time.monotonic()
-            await self._tell(await self._standing())
+            await self._tell(standing_of(self.passage, await _presence()))
             # What takes long to draw is drawn less often.
             await _until(self._over, max(TOLD_EVERY_S, 2 * (time.monotonic() - began)))
             await _until(self._moved, TOLD_ANYWAY_S - TOLD_EVERY_S)
@@ -127,9 +128,6 @@ class Journal:
                 break
         if not self.is_forgotten:
             await self._tell(standing)
-
-    async def _standing(self) -> Standing:
-        return standing_of(self.passage, await live.current())
 
     async def _tell(self, standing: Standing) -> None:
         """Everything new, in messages of bounded size."""
@@ -180,6 +178,17 @@ class Journal:
         for column, (blocks, characters) in zip(columns, reached, strict=True):
             column.written, column.unwritten = blocks, column.unwritten - characters
         return True
+
+
+async def _presence() -> FleetPresence | None:
+    """None while the cache breaks down: the answer goes on, and is written."""
+    try:
+        presence = await live.current()
+    except Exception as error:  # the kinds of Redis
+        once.warn("cache", f"An answer of the playground does not see its machines: {error!r}")
+        return None
+    once.well("cache", "Answers of the playground see their machines again.")
+    return presence
 
 
 async def _told(column: Column) -> dict[str, Any]:
