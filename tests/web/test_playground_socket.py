@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from fleetweb.core.streams import Outcome
+from fleetweb.gateway.recorder import Recorder
 from fleetweb.web.models import PlaygroundAnswer
 from fleetweb.web.playground import journal, shelf
 from fleetweb.web.playground.consumer import RunConsumer
@@ -193,6 +194,22 @@ async def test_the_database_may_fail_for_a_while(exo, monkeypatch, caplog):
     (answer,) = await answered(await ask(ada, "Hi."))
     assert answer.text == "Hello there."
     assert caplog.text.count("is not written") == 1
+
+
+async def test_its_end_is_told_when_it_is_written(exo, monkeypatch):
+    committed = Recorder.committed
+
+    async def late(self: Recorder, written: asyncio.Future[None]) -> None:
+        await committed(self, written)
+        await asyncio.sleep(2 * journal.TOLD_ANYWAY_S)
+
+    monkeypatch.setattr(Recorder, "committed", late)
+    ada = await visitor()
+    run = await ask(ada, "Hi.")
+    async with Follower(run, await user()) as follower:
+        await follower.hears(OVER)
+        (answer,) = await answers(run)
+        assert (answer.is_over, answer.text) == (True, "Hello there.")
 
 
 async def test_the_cache_may_fail_for_a_while(exo, monkeypatch):

@@ -111,7 +111,9 @@ class Journal:
         while not (self.is_forgotten or self._over.is_set()):
             self._moved.clear()
             began = time.monotonic()
-            await self._tell(standing_of(self.passage, await _presence()))
+            standing = standing_of(self.passage, await _presence())
+            if standing.ended_at is None:  # its end is told when it is written
+                await self._tell(standing)
             # What takes long to draw is drawn less often.
             await _until(self._over, max(TOLD_EVERY_S, 2 * (time.monotonic() - began)))
             await _until(self._moved, TOLD_ANYWAY_S - TOLD_EVERY_S)
