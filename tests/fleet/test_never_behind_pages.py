@@ -43,6 +43,7 @@ async def test_news_of_streams_is_heard(slow_page, monkeypatch):
     assert not slow_page.done()
 
 
+@pytest.mark.shared
 async def test_presence_is_published(slow_page):
     presence = nobody_yet(wall_clock())
     await live.publish(presence)
