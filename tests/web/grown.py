@@ -26,6 +26,7 @@ grown = [
     ),
 ]
 
+TRIES = 3  # a port that is free may be somebody's a moment later
 SERVERS = {
     "daphne": ("daphne", "-b", "127.0.0.1", "-p"),
     "uvicorn": ("uvicorn", "--lifespan", "off", "--log-level", "warning", "--port"),
@@ -59,12 +60,16 @@ def _forget_what_is_in_redis() -> None:
 @contextmanager
 def pages(server: str, data: Path, env: dict[str, str]) -> Iterator[tuple[Process, str]]:
     """A web process that answers, and its address."""
-    port = _free_port()
-    command = (sys.executable, "-m", *SERVERS[server], str(port), "fleetweb.asgi:application")
-    address = f"http://127.0.0.1:{port}"
-    with Process(command, data, PYTHONPATH=str(ROOT), **env) as process:
-        eventually(lambda: _answers(address))
-        yield process, address
+    for _ in range(TRIES):
+        port = _free_port()
+        address = f"http://127.0.0.1:{port}"
+        command = (sys.executable, "-m", *SERVERS[server], str(port), "fleetweb.asgi:application")
+        with Process(command, data, PYTHONPATH=str(ROOT), **env) as process:
+            eventually(lambda a=address, p=process: _answers(a) or not p.is_running)
+            if process.is_running:
+                yield process, address
+                return
+    raise AssertionError(f"It ended instead of answering: {process.err}")
 
 
 def _free_port() -> int:

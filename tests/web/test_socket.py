@@ -182,7 +182,7 @@ async def test_beats_every_second_and_says_how_old_what_it_shows_is(desk, monkey
     assert {beat["watched_at"] for beat in beats} == {presence.at.isoformat()}
 
 
-async def test_twenty_browsers_get_the_same_push_rendered_once(desk, monkeypatch):
+async def test_twenty_browsers_get_the_same_push_rendered_once(desk, memory, monkeypatch):
     rendered: list[bool] = []
     render = broadcasting.render
 
