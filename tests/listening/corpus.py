@@ -10,9 +10,10 @@ times while `{n}` counts up from 4. `⏎` is a line end inside a segment. All el
 import re
 from pathlib import Path
 
-from fleetweb.core.listening.labelled import Label, LabelledStream, Segment
+from fleetweb.core.listening.labelled import Label, LabelledStream, Segment, parse
 
 STREAMS = Path(__file__).with_name("streams")
+HELD_OUT = STREAMS / "held_out.jsonl"
 _MARK = re.compile(r"(?P<kind>[CRLN])(?P<times>\d+)?(?:,(?P<first>\d+))?\| ?")
 _LABELS = {"C": Label.CONTRADICTION, "R": Label.REVISIT, "L": Label.LOOP, "N": Label.LOOP}
 
@@ -24,6 +25,11 @@ def streams(joint: str = "\n\n") -> list[LabelledStream]:
         for path in sorted(STREAMS.glob("*.txt"))
         for stream in _parse(path.stem, path.read_text(encoding="utf-8"), joint)
     ]
+
+
+def held_out() -> list[LabelledStream]:
+    """The streams that nothing learns from and no bound is chosen by; see `streams/README.md`."""
+    return [parse(line) for line in HELD_OUT.read_text(encoding="utf-8").splitlines()]
 
 
 def _parse(name: str, text: str, joint: str) -> list[LabelledStream]:
