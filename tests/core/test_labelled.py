@@ -22,6 +22,11 @@ def test_reads_a_labelled_stream():
     assert truth_of(stream.segments) == stream.truth
 
 
+def test_knows_the_prompt_where_it_is_told():
+    assert parse('{"text": "a", "prompt": "Why?"}').prompt == "Why?"
+    assert parse('{"text": "a", "prompt": null}').prompt == ""
+
+
 def test_has_no_truth_where_none_is_told():
     assert parse('{"id": "s2", "text": "a"}').truth is None
 

@@ -6,7 +6,7 @@ stretch in which, fillers aside, almost everything comes for the third time.
 """
 
 import re
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -85,6 +85,9 @@ class _Periods:
             self._forget(oldest)
 
     def _judge(self) -> None:
+        if max(self._runs.values(), default=0) < 2:  # nearly always, and quickly told
+            self.cycle = None
+            return
         period = min((lag for lag, run in self._runs.items() if run >= 2 * lag), default=0)
         if not period:
             self.cycle = None
@@ -194,7 +197,7 @@ class _Recurrence:
     def __init__(self) -> None:
         self.cycle: Cycle | None = None
         self._words: deque[Lexeme] = deque(maxlen=3)
-        self._seen: Counter[tuple[str, ...]] = Counter()
+        self._seen: dict[tuple[str, ...], int] = {}
         self._order: deque[tuple[str, ...]] = deque()
         self._window: deque[tuple[bool, int]] = deque()
         self._familiar = 0  # how many of the window are known
@@ -208,7 +211,7 @@ class _Recurrence:
         first, second, third = self._words
         stretch = (first.text, second.text, third.text)
         if _says_something(first) + _says_something(second) + _says_something(third) > 1:
-            self._slide(self._seen[stretch] >= 2, unit.start)
+            self._slide(self._seen.get(stretch, 0) >= 2, unit.start)
         self._remember(stretch)
 
     def _slide(self, known: bool, start: int) -> None:
@@ -222,7 +225,7 @@ class _Recurrence:
             self.cycle = Cycle(0, _REPEATS, self._window[0][1], exact=False)
 
     def _remember(self, stretch: tuple[str, ...]) -> None:
-        self._seen[stretch] += 1
+        self._seen[stretch] = self._seen.get(stretch, 0) + 1
         self._order.append(stretch)
         if len(self._order) > self._MEMORY:
             old = self._order.popleft()

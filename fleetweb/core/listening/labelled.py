@@ -49,6 +49,7 @@ class LabelledStream:
     segments: tuple[Segment, ...]
     hard_negative: bool = False
     truth: Verdict | None = None
+    prompt: str = ""
 
     @property
     def text(self) -> str:
@@ -101,12 +102,12 @@ def agreement(pairs: Iterable[tuple[bool, bool]]) -> Agreement:
     )
 
 
-def heard(text: str) -> Verdict:
+def heard(text: str, prompt: str = "") -> Verdict:
     """What a listener says of a text that is fed to it as thinking, about a token at a time.
 
     A label counts if it ever held.
     """
-    listener = Listener()
+    listener = Listener(prompt=prompt)
     seen: set[str] = set()
     pieces = [text[at : at + PIECE_CHARS] for at in range(0, len(text), PIECE_CHARS)]
     for at, piece in enumerate(pieces):
@@ -125,7 +126,7 @@ def parse(line: str) -> LabelledStream:
     """One line of a labelled set. Raises ValueError where it is not one.
 
     Wants `segments: [{text, label?}]` or `text`; takes `id`, `hard_negative` and, as the truth,
-    `contradiction`, `recursive` and `circling`, all three or none.
+    `contradiction`, `recursive` and `circling`, all three or none; and the `prompt`, where known.
     """
     row = json.loads(line)
     if not isinstance(row, dict) or not ("segments" in row or "text" in row):
@@ -138,7 +139,11 @@ def parse(line: str) -> LabelledStream:
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("segments must be objects with a text and a label") from error
     return LabelledStream(
-        str(row.get("id", "")), segments, bool(row.get("hard_negative")), _truth(row)
+        str(row.get("id", "")),
+        segments,
+        bool(row.get("hard_negative")),
+        _truth(row),
+        str(row.get("prompt") or ""),
     )
 
 

@@ -35,8 +35,9 @@ class Listener:
 
     `gaps` is what was learned about the model's silences, `prompt_tokens` the size of the prompt
     where it is known before `progress` tells, `started_at` when the request was sent (without it,
-    silence counts from the first sign of life), `prompt` the prompt, whose numbers and words then
-    count as known. Nothing of the text is kept but what the next judgement needs.
+    silence counts from the first sign of life). `prompt` is the prompt; it is not weighed, for who
+    only restates it would seem to return to it (on labelled streams, precision fell from 0.95 to
+    0.86). Nothing of the text is kept but what the next judgement needs.
 
     Times are taken of each piece as it comes. Its text is read when somebody asks what it shows:
     several pieces at once are read in less time than one by one, and what nobody asks for, as of
@@ -49,7 +50,7 @@ class Listener:
         *,
         prompt_tokens: int | None = None,
         started_at: float | None = None,
-        prompt: str = "",
+        prompt: str = "",  # noqa: ARG002
     ) -> None:
         self._gaps = gaps
         self._prompt_tokens = prompt_tokens
@@ -59,7 +60,7 @@ class Listener:
         self._ended: deque[Gap] = deque(maxlen=_RATE_PIECES)
         self._rate = _Rate()
         self._read: tuple[int, int] | None = None
-        self._reader = Reader(prompt)
+        self._reader = Reader()
         self._unread: list[str] = []
         self._unread_chars = 0
         self._unread_is_thinking = False

@@ -6,7 +6,7 @@ from functools import cache
 from ..evidence import Evidence
 from .circling import Circling, Cycle
 from .cues import turns
-from .doubt import Doubt, Judgement, Model, at_least, load_model
+from .doubt import Doubt, Judgement, Model, load_model, recurrence
 from .lexing import Lexeme, Lexer
 from .passages import Passage, Passages
 
@@ -26,18 +26,18 @@ def shipped_model() -> Model:
 class Reader:
     """Reads a text piece by piece. The labels are judged in thinking only, loops everywhere."""
 
-    def __init__(self, prompt: str = "", model: Model | None = None) -> None:
+    def __init__(self, model: Model | None = None) -> None:
         self._model = model or shipped_model()
         self._lexer = Lexer()
         self._circling = Circling()
         self._passages = Passages(turns)
-        self._doubt = Doubt(self._model, prompt)
+        self._doubt = Doubt(self._model)
         self._latest: deque[tuple[str, ...]] = deque(maxlen=_LATEST)
         self._judged: deque[Judgement] = deque()
         self._thinking = False
         self._chars = 0
         self._found: Judgement | None = None
-        self.recursion_likelihood = 0.0  # of three or more revisits, as of now
+        self.recurrence = 0.0  # how sure it is, as of now, that there are three or more revisits
 
     @property
     def contradiction(self) -> Judgement | None:
@@ -49,7 +49,7 @@ class Reader:
     @property
     def recursive(self) -> bool:
         """Whether the thinker keeps going over what it had settled."""
-        return self.recursion_likelihood >= self._model.recursive_from
+        return self.recurrence >= self._model.recursive_from
 
     @property
     def cycle(self) -> Cycle | None:
@@ -88,7 +88,7 @@ class Reader:
         self._judged.append(judged)
         while self._judged[0].end < judged.end - _REVISITS_WITHIN:
             self._judged.popleft()
-        self.recursion_likelihood = at_least(REVISITS, [each.revisit for each in self._judged])
+        self.recurrence = recurrence(each.revisit for each in self._judged)
 
     def _repeats(self, passage: Passage) -> bool:
         text = tuple(unit.text for unit in passage.units)

@@ -73,7 +73,7 @@ def predictions(streams: Iterable[LabelledStream]) -> Iterator[Row]:
     """A row for each labelled stream; the last row sums up, with precision and recall."""
     found: list[tuple[Verdict, Verdict | None]] = []
     for stream in streams:
-        said = heard(stream.text)
+        said = heard(stream.text, stream.prompt)
         found.append((said, stream.truth))
         yield {"id": stream.id, **asdict(said)}
     known = ((said, true) for said, true in found if true is not None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..latency import Histogram, prompt_bucket
 
@@ -32,8 +32,7 @@ _LEAST_S = 10.0
 _ENOUGH = {Phase.WAITING: 20, Phase.READING: 20, Phase.THINKING: 300, Phase.ANSWERING: 300}
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """A silence that ended: how long, in which phase, with how large a prompt (None: unknown)."""
 
     phase: Phase

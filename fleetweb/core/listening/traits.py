@@ -1,0 +1,230 @@
+"""What there is to weigh about a passage of thought, held against what was written before it.
+
+Whether its numbers and words are old ones meeting again, whether the thinker speaks of its own
+claims or of somebody else's, and which of the groups of `cues.py` stand side by side in it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import combinations, pairwise
+
+from .cues import GROUPS
+from .lexing import Kind, Lexeme
+from .passages import Passage
+
+Features = dict[str, float]
+
+_HEAD_UNITS = 12
+_OPENING_UNITS = 3
+_MEMORY = 4000  # words and numbers remembered of what was written before
+_COMMON_WORD = 3  # letters; shorter words say nothing about what a passage is about
+_ECHO_UNITS = 10  # a question as short as this takes up what was just said: "Minus five people?"
+
+
+class Past:
+    """What has been written so far, as far as a passage can be held against it."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, None] = {}
+        self._numbers: dict[str, None] = {}
+        self.groups: Counter[str] = Counter()
+        self.passages = 0
+        self.latest: frozenset[str] = frozenset()  # words and numbers of the passage just before
+
+    def add(self, passage: Passage, groups: Iterable[str]) -> None:
+        self.latest = self.learn(passage.units)
+        self.groups.update(groups)
+        self.passages += 1
+
+    def learn(self, units: Iterable[Lexeme]) -> frozenset[str]:
+        """Remembers the words and numbers of `units`, and says which these are."""
+        learned = set()
+        for unit in units:
+            if unit.kind is Kind.NUMBER:
+                key, memory = _value(unit.text), self._numbers
+            elif _has_content(unit):
+                key, memory = unit.text, self._words
+            else:
+                continue
+            _remember(memory, key)
+            learned.add(key)
+        return frozenset(learned)
+
+    def knows_number(self, value: str) -> bool:
+        return value in self._numbers
+
+    def knows_word(self, text: str) -> bool:
+        return text in self._words
+
+
+def features(passage: Passage, past: Past, groups: list[tuple[int, str]]) -> Features:
+    """What the model weighs about `passage`, each between 0 and about 1."""
+    found = _groups(groups)
+    found.update(_signs(passage))
+    found.update(_echoes(passage, past))
+    found.update(_kinds(found))
+    found.update(_side_by_side(found))
+    found.update(_wording(passage.units))
+    found.update(_setting(past))
+    found["bias"] = 1.0
+    return found
+
+
+def carried_over(found: Features) -> Features:
+    """What the next passage is told of this one: a revisit often follows on a contradiction."""
+    kept = ("denial", "claim", "returns")
+    return {f"before:{name}": 0.5 for name in found if name.startswith("head:") or name in kept}
+
+
+def _groups(groups: list[tuple[int, str]]) -> Features:
+    counts = Counter(group for _, group in groups)
+    head = {group for place, group in groups if place < _HEAD_UNITS}
+    opening = {group for place, group in groups if place < _OPENING_UNITS}
+    found: Features = {}
+    for group in GROUPS:
+        if counts[group]:
+            found[group] = min(counts[group], 3) / 3 + 0.5
+            if group in head:
+                found[f"head:{group}"] = 1.0
+            if group in opening:
+                found[f"open:{group}"] = 1.0
+    return found
+
+
+def _signs(passage: Passage) -> Features:
+    texts = Counter(unit.text for unit in passage.units)
+    words = sum(unit.kind in (Kind.WORD, Kind.HAN) for unit in passage.units)
+    quotes = sum(texts[sign] for sign in '"“”„«»「」')
+    formal = sum(texts[sign] for sign in "{}()[];=<>|\\`_$")
+    found = {
+        "length": min(words, 60) / 60,
+        "short": float(words < 8),
+        "question": float(texts["?"] + texts["？"] > 0),
+        "quotes": min(quotes, 4) / 4,
+        "formal": min(formal, 12) / 12,
+        "equals": float(texts["="] > 0),
+        "listed": float(passage.units[0].text in "-*•|#"),
+        "minus": float(_has_minus(passage.units)),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _has_minus(units: tuple[Lexeme, ...]) -> bool:
+    """Whether a number below zero stands there, and not one that is taken from another."""
+    return any(
+        sign.text in "-−–"
+        and number.kind is Kind.NUMBER
+        and number.start == sign.start + 1
+        and before.kind is not Kind.NUMBER
+        and sign.start > before.start + len(before.text)
+        for before, sign, number in zip(units, units[1:], units[2:], strict=False)
+    )
+
+
+def _echoes(passage: Passage, past: Past) -> Features:
+    numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
+    known = {number for number in numbers if past.knows_number(number)}
+    words = {unit.text for unit in passage.units if _has_content(unit)}
+    found = {"words_known": sum(map(past.knows_word, words)) / len(words) if words else 0.0}
+    if numbers:
+        found["numbers"] = 1.0
+        found["numbers_known"] = len(known) / len(numbers)
+        found["two_numbers_known"] = float(len(known) >= 2)
+        found["all_numbers_known"] = float(len(known) == len(numbers))
+        found["numbers_mixed"] = float(0 < len(known) < len(numbers))
+        found["numbers_old"] = float(bool(known - past.latest))
+    found["echo"] = float(_is_echo(passage.units, past))
+    return {name: value for name, value in found.items() if value}
+
+
+def _is_echo(units: tuple[Lexeme, ...], past: Past) -> bool:
+    """Whether the passage opens with a short question about what has just been said."""
+    for place, unit in enumerate(units[:_ECHO_UNITS]):
+        if unit.text in "?？":
+            return any(key in past.latest for key in _keys(units[:place]))
+        if unit.text in ".。!！":
+            return False
+    return False
+
+
+def _setting(past: Past) -> Features:
+    """What kind of stream this is: just begun, a proof, talk of other people's claims."""
+    found = {
+        "first": float(past.passages == 0),
+        "second": float(past.passages == 1),
+        "past:contradiction": min(past.groups["contradiction"], 3) / 3,
+        "past:third": min(past.groups["third"], 6) / 6,
+        "past:proof": min(past.groups["proof"], 4) / 4,
+        "past:hypothesis": min(past.groups["hypothesis"], 4) / 4,
+        "past:repetition_subject": min(past.groups["repetition_subject"], 4) / 4,
+        "past:again": min(past.groups["again"] + past.groups["redo"], 4) / 4,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+_DENIALS = ("cannot", "impossible", "mismatch", "clash", "contradiction", "opposite", "false")
+_CLAIMS = ("self_past", "my", "back_reference")
+_RETURNS = ("again", "redo", "go_back", "another_route", "did_i")
+
+
+def _kinds(found: Mapping[str, float]) -> Features:
+    """How many groups deny something, claim something as the thinker's own, or go back."""
+    kinds = {
+        name: sum(group in found for group in groups)
+        for name, groups in (("denial", _DENIALS), ("claim", _CLAIMS), ("returns", _RETURNS))
+    }
+    heads = any(f"head:{name}" in found for name in ("again", "redo", "go_back"))
+    more = {
+        **{name: min(count, 3) / 3 for name, count in kinds.items()},
+        "several_denials": float(kinds["denial"] > 1),
+        "several_returns": float(kinds["returns"] > 1),
+        "opens_doubting": float("open:wait" in found or "open:but" in found),
+        "opens_returning": float(heads),
+    }
+    return {name: value for name, value in more.items() if value}
+
+
+def _side_by_side(found: Mapping[str, float]) -> Features:
+    """Every two of the features so far that are there at once: what a word means hangs on these."""
+    alone = sorted((name, min(value, 1.0)) for name, value in found.items() if ":" not in name)
+    return {
+        f"{one}+{other}": _TOGETHER * here * there
+        for (one, here), (other, there) in combinations(alone, 2)
+    }
+
+
+_TOGETHER = 0.5  # pairs are many and seen seldom: each is worth less than what it is made of
+
+
+def _wording(units: tuple[Lexeme, ...]) -> Features:
+    """The words themselves and every two in a row, whatever number it is that stands there."""
+    texts = ["#" if unit.kind is Kind.NUMBER else unit.text for unit in units]
+    found = {f"'{text}": _WORD for text in texts}
+    found.update({f"'{one} {other}": _WORD for one, other in pairwise(texts)})
+    return found
+
+
+_WORD = 0.3  # words are more still
+
+
+def _keys(units: Iterable[Lexeme]) -> Iterable[str]:
+    for unit in units:
+        if unit.kind is Kind.NUMBER:
+            yield _value(unit.text)
+        elif _has_content(unit):
+            yield unit.text
+
+
+def _has_content(unit: Lexeme) -> bool:
+    return (unit.kind is Kind.WORD and len(unit.text) > _COMMON_WORD) or unit.kind is Kind.HAN
+
+
+def _value(number: str) -> str:
+    return number.replace(",", "").rstrip(".:")
+
+
+def _remember(memory: dict[str, None], key: str) -> None:
+    memory.pop(key, None)
+    memory[key] = None
+    if len(memory) > _MEMORY:
+        del memory[next(iter(memory))]
