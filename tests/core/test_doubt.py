@@ -1,21 +1,24 @@
+import math
+from itertools import combinations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetweb.core.listening.doubt import recurrence
+from fleetweb.core.listening.doubt import at_least
 from fleetweb.core.listening.reading import shipped_model
 
-LIKELIHOODS = st.lists(st.floats(min_value=0, max_value=1), max_size=9)
 
+@given(st.lists(st.floats(min_value=0, max_value=1), max_size=6))
+def test_three_or_more_is_as_likely_as_counting_all_outcomes_says(likelihoods: list[float]):
+    everyone = range(len(likelihoods))
+    outcomes = [set(c) for n in range(3, len(likelihoods) + 1) for c in combinations(everyone, n)]
+    expected = sum(
+        math.prod(likelihoods[n] if n in happened else 1 - likelihoods[n] for n in everyone)
+        for happened in outcomes
+    )
 
-@given(LIKELIHOODS, st.floats(min_value=0, max_value=1))
-def test_one_more_look_back_never_makes_recursion_less_sure(before: list[float], more: float):
-    assert 0 <= recurrence(before) <= recurrence([*before, more]) <= 1
-
-
-def test_three_certain_revisits_make_recursion_likely_and_two_do_not():
-    assert recurrence([1, 1, 1]) == pytest.approx(0.8)
-    assert recurrence([1, 1]) < shipped_model().recursive_from < 0.8
+    assert at_least(3, likelihoods) == pytest.approx(expected, abs=1e-9)
 
 
 def test_shows_a_label_only_where_it_is_likelier_than_not():

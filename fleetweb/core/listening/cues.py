@@ -38,24 +38,16 @@ def _stem_group(word: str) -> str | None:
 
 
 def cues(units: Sequence[Lexeme]) -> list[tuple[int, str]]:
-    """The groups that `units` touch, each with the place of the unit where its phrase begins.
-
-    What stands inside a longer phrase is not a phrase of its own: "whether or not" denies nothing.
-    """
+    """The groups that `units` touch, each with the place of the unit where its phrase begins."""
     found: list[tuple[int, str]] = []
     texts = tuple(unit.text for unit in units)
-    covered = 0  # up to where a phrase that began earlier reaches
     for place, text in enumerate(texts):
-        reach = covered
         for rest, group in _PHRASES.get(text, ()):
-            end = place + 1 + len(rest)
-            if end > covered and texts[place + 1 : end] == rest:
+            if not rest or texts[place + 1 : place + 1 + len(rest)] == rest:
                 found.append((place, group))
-                reach = max(reach, end)
-        stem = _stem_group(text) if place >= covered else None
+        stem = _stem_group(text)
         if stem is not None:
             found.append((place, stem))
-        covered = reach
     return found
 
 

@@ -6,16 +6,13 @@ A small logistic model weighs what `traits.py` finds in a passage. It was traine
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from heapq import nlargest
 from pathlib import Path
 
 from .cues import cues
 from .passages import Passage
-from .traits import Features, Past, carried_over, features
-
-_WEIGHTS = (1, 1, 2, 1)
+from .traits import Features, Past, Traits, traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Two weights by feature, for a contradiction and for a revisit, and from where on to tell.
+    """Weights by feature for two questions, and from which likelihood on a label is shown.
 
     A label that was not precise enough when the model was trained has a bound above 1: never shown.
     """
 
-    weights: Mapping[str, Sequence[float]]
+    contradiction: Mapping[str, float]
+    revisit: Mapping[str, float]
     contradiction_from: float = 2.0
     recursive_from: float = 2.0
 
@@ -55,39 +53,39 @@ class Doubt:
         self._before: Features = {}
 
     def judge(self, passage: Passage) -> Judgement:
-        contradiction = revisit = 0.0
-        for name, value in self.observe(passage).items():
-            weights = self._model.weights.get(name)
-            if weights is not None:
-                contradiction += weights[0] * value
-                revisit += weights[1] * value
+        found = self.observe(passage)
         return Judgement(
-            contradiction=probability(contradiction),
-            revisit=probability(revisit),
+            contradiction=probability(self._model.contradiction, found.contradiction),
+            revisit=probability(self._model.revisit, found.revisit),
             start=passage.start,
             end=passage.end,
         )
 
-    def observe(self, passage: Passage) -> Features:
-        """The features of `passage`, which then belongs to the past."""
+    def observe(self, passage: Passage) -> Traits:
+        """What is to be weighed about `passage`, which then belongs to the past."""
         groups = cues(passage.units)
-        found = features(passage, self._past, groups)
-        before, self._before = self._before, carried_over(found)
+        found = traits(passage, self._past, groups, self._before)
+        self._before = found.carried_over()
         self._past.add(passage, (group for _, group in groups))
-        return found | before
+        return found
 
 
-def recurrence(likelihoods: Iterable[float]) -> float:
-    """How sure it is that there are three or more revisits, 0..1; two certain ones make 0.4.
+def at_least(count: int, likelihoods: Iterable[float]) -> float:
+    """How likely `count` or more of independent events are, each with its own likelihood."""
+    exactly = [1.0] + [0.0] * count  # the last place collects "count or more"
+    for likely in likelihoods:
+        for n in range(count, 0, -1):
+            stays = 1.0 if n == count else 1.0 - likely
+            exactly[n] = exactly[n] * stays + exactly[n - 1] * likely
+        exactly[0] *= 1.0 - likely
+    return exactly[count]
 
-    Only the four likeliest count, for twenty passages that might be one are no revisit yet; and the
-    third counts twice, because it is the one that makes them three.
-    """
-    likeliest = nlargest(len(_WEIGHTS), likelihoods)
-    weighed = (weight * likely for weight, likely in zip(_WEIGHTS, likeliest, strict=False))
-    return sum(weighed) / sum(_WEIGHTS)
+
+def probability(weights: Mapping[str, float], found: Features) -> float:
+    """What a logistic model makes of `found`."""
+    return likelihood(sum(weights.get(name, 0.0) * value for name, value in found.items()))
 
 
-def probability(total: float) -> float:
-    """What a logistic model makes of a weighted sum."""
+def likelihood(total: float) -> float:
+    """A weighed sum as a number between 0 and 1."""
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))

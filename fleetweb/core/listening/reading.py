@@ -6,7 +6,7 @@ from functools import cache
 from ..evidence import Evidence
 from .circling import Circling, Cycle
 from .cues import turns
-from .doubt import Doubt, Judgement, Model, load_model, recurrence
+from .doubt import Doubt, Judgement, Model, at_least, load_model
 from .lexing import Lexeme, Lexer
 from .passages import Passage, Passages
 
@@ -37,7 +37,7 @@ class Reader:
         self._thinking = False
         self._chars = 0
         self._found: Judgement | None = None
-        self.recurrence = 0.0  # how sure it is, as of now, that there are three or more revisits
+        self.recursion_likelihood = 0.0  # of three or more revisits, as of now
 
     @property
     def contradiction(self) -> Judgement | None:
@@ -49,7 +49,7 @@ class Reader:
     @property
     def recursive(self) -> bool:
         """Whether the thinker keeps going over what it had settled."""
-        return self.recurrence >= self._model.recursive_from
+        return self.recursion_likelihood >= self._model.recursive_from
 
     @property
     def cycle(self) -> Cycle | None:
@@ -88,7 +88,7 @@ class Reader:
         self._judged.append(judged)
         while self._judged[0].end < judged.end - _REVISITS_WITHIN:
             self._judged.popleft()
-        self.recurrence = recurrence(each.revisit for each in self._judged)
+        self.recursion_likelihood = at_least(REVISITS, [each.revisit for each in self._judged])
 
     def _repeats(self, passage: Passage) -> bool:
         text = tuple(unit.text for unit in passage.units)

@@ -1,11 +1,14 @@
 """What there is to weigh about a passage of thought, held against what was written before it.
 
 Whether its numbers and words are old ones meeting again, whether the thinker speaks of its own
-claims or of somebody else's, and which of the groups of `cues.py` stand side by side in it.
+claims or of somebody else's, and which of the groups of `cues.py` stand side by side in it. Whether
+it contradicts something hangs on the wording too; that it goes back is said in few ways, and to
+weigh more than those finds fewer revisits on text that nothing was learned from.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from .cues import GROUPS
@@ -57,23 +60,32 @@ class Past:
         return text in self._words
 
 
-def features(passage: Passage, past: Past, groups: list[tuple[int, str]]) -> Features:
-    """What the model weighs about `passage`, each between 0 and about 1."""
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is weighed for each of the two questions, each feature between 0 and about 1."""
+
+    contradiction: Features
+    revisit: Features
+
+    def carried_over(self) -> Features:
+        """What the next passage is told of this one: a revisit often follows on a contradiction."""
+        kept = ("denial", "claim", "returns")
+        found = self.revisit
+        return {f"before:{name}": 0.5 for name in found if name.startswith("head:") or name in kept}
+
+
+def traits(passage: Passage, past: Past, groups: list[tuple[int, str]], before: Features) -> Traits:
+    """`before` is what was carried over from the passage before."""
     found = _groups(groups)
     found.update(_signs(passage))
     found.update(_echoes(passage, past))
     found.update(_kinds(found))
-    found.update(_side_by_side(found))
-    found.update(_wording(passage.units))
-    found.update(_setting(past))
-    found["bias"] = 1.0
-    return found
-
-
-def carried_over(found: Features) -> Features:
-    """What the next passage is told of this one: a revisit often follows on a contradiction."""
-    kept = ("denial", "claim", "returns")
-    return {f"before:{name}": 0.5 for name in found if name.startswith("head:") or name in kept}
+    around = _setting(past) | before | {"bias": 1.0}
+    finer = found | _finer(passage, past, found)
+    return Traits(
+        contradiction=finer | _side_by_side(finer) | _wording(passage.units) | around,
+        revisit=found | _together(found) | around,
+    )
 
 
 def _groups(groups: list[tuple[int, str]]) -> Features:
@@ -104,7 +116,6 @@ def _signs(passage: Passage) -> Features:
         "formal": min(formal, 12) / 12,
         "equals": float(texts["="] > 0),
         "listed": float(passage.units[0].text in "-*•|#"),
-        "minus": float(_has_minus(passage.units)),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -131,10 +142,22 @@ def _echoes(passage: Passage, past: Past) -> Features:
         found["numbers_known"] = len(known) / len(numbers)
         found["two_numbers_known"] = float(len(known) >= 2)
         found["all_numbers_known"] = float(len(known) == len(numbers))
-        found["numbers_mixed"] = float(0 < len(known) < len(numbers))
-        found["numbers_old"] = float(bool(known - past.latest))
-    found["echo"] = float(_is_echo(passage.units, past))
     return {name: value for name, value in found.items() if value}
+
+
+def _finer(passage: Passage, past: Past, found: Features) -> Features:
+    """What tells a clash from an agreement, and nothing of going back."""
+    numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
+    known = {number for number in numbers if past.knows_number(number)}
+    signs = {
+        "minus": _has_minus(passage.units),
+        "numbers_mixed": 0 < len(known) < len(numbers),
+        "numbers_old": bool(known - past.latest),
+        "echo": _is_echo(passage.units, past),
+        "several_denials": sum(group in found for group in _DENIALS) > 1,
+        "opens_doubting": "open:wait" in found or "open:but" in found,
+    }
+    return {name: 1.0 for name, holds in signs.items() if holds}
 
 
 def _is_echo(units: tuple[Lexeme, ...], past: Past) -> bool:
@@ -176,12 +199,37 @@ def _kinds(found: Mapping[str, float]) -> Features:
     heads = any(f"head:{name}" in found for name in ("again", "redo", "go_back"))
     more = {
         **{name: min(count, 3) / 3 for name, count in kinds.items()},
-        "several_denials": float(kinds["denial"] > 1),
         "several_returns": float(kinds["returns"] > 1),
-        "opens_doubting": float("open:wait" in found or "open:but" in found),
         "opens_returning": float(heads),
     }
     return {name: value for name, value in more.items() if value}
+
+
+def _together(found: Features) -> Features:
+    """Those that mean something for going back only side by side."""
+    denies, claims, returns = "denial" in found, "claim" in found, "returns" in found
+    doubts = "open:wait" in found or "open:but" in found
+    again = "again" in found and ("redo" in found or "go_back" in found)
+    known, third = "numbers_known" in found, "third" in found
+    both = {
+        "denial&claim": denies and claims,
+        "denials&claim": claims and sum(group in found for group in _DENIALS) > 1,
+        "denial&doubt": denies and doubts,
+        "denial&numbers": denies and "two_numbers_known" in found,
+        "denial&claim&numbers": denies and claims and known,
+        "denial&together": denies and "together" in found,
+        "denial&third": denies and third and not claims,
+        "denial&proof": denies and "proof" in found,
+        "claim&compare&numbers": claims and "compare" in found and known,
+        "claim&question": claims and "question" in found,
+        "returns&confirm": returns and "confirm" in found,
+        "returns&numbers": returns and known,
+        "returns&outline": returns and "outline" in found,
+        "returns&third": returns and third,
+        "returns&repetition": returns and "repetition_subject" in found,
+        "again&redo": again,
+    }
+    return {name: 1.0 for name, holds in both.items() if holds}
 
 
 def _side_by_side(found: Mapping[str, float]) -> Features:
