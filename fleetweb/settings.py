@@ -158,6 +158,7 @@ if REDIS_URL:
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
+            "OPTIONS": {"pool_class": "fleetweb.fleet.redis_cache.SharedPool"},
         }
     }
 else:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, of which a process has sixteen: nobody keeps one who waits."""
+"""Connections to PostgreSQL and Redis, sixteen of each to a process: who waits keeps none."""
 
 import json
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlencode
 
 import pytest
+import redis
 from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.db import connection
 from django.test import AsyncClient
 
 from fleetweb.asgi import application
+from fleetweb.fleet.redis_cache import AT_MOST
 from fleetweb.gateway.models import ApiKey
 from fleetweb.gateway.running import gateway
 from fleetweb.rehearsal import SMALL
@@ -22,18 +24,14 @@ from tests.rehearsal.waiting import until
 from tests.scripted_exo import HOLD, event
 from tests.sockets import Socket
 
+from .grown import grown
 from .playground_house import ASK, ask, playground, saying, visitor
 
-pytestmark = [
-    pytest.mark.scale,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="needs DATABASE_URL of a PostgreSQL server"
-    ),
-]
+pytestmark = [*grown, pytest.mark.django_db(transaction=True)]
 
 MANY, SOME = 200, 20  # both are more than there are connections
 KEPT = 3  # by the thread that writes the history, and by two threads of these tests
+IN_REDIS = AT_MOST + 4  # those of the cache, of the channel layer, and of who counts them
 BEARER = f"Bearer {settings.FLEETWEB_TOKEN}"
 FORM = "application/x-www-form-urlencoded"
 DEADLINE_S = 60
@@ -47,9 +45,16 @@ async def exo():
 
 
 def held() -> int:
-    """How many connections are not free."""
+    """How many connections to the database are not free."""
     stats = connection.pool.get_stats()
     return stats["pool_size"] - stats["pool_available"]
+
+
+def in_redis() -> int:
+    """How many are connected to this run's corner of it."""
+    with redis.Redis.from_url(settings.REDIS_URL) as corner:
+        number = str(corner.get_connection_kwargs()["db"])
+        return sum(client["db"] == number for client in corner.client_list())
 
 
 async def nobody_keeps_one() -> None:
@@ -57,6 +62,7 @@ async def nobody_keeps_one() -> None:
     await until(lambda: held() <= KEPT)
     page = await AsyncClient().get("/", headers={"Authorization": BEARER})
     assert page.status_code == 200
+    assert in_redis() <= IN_REDIS
 
 
 @asynccontextmanager

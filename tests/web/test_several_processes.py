@@ -7,11 +7,12 @@ from pathlib import Path
 import httpx2 as httpx
 import psycopg
 import pytest
+import redis
 from websockets.sync.client import connect
 
 from tests.processes import Process, eventually
 
-from .grown import BEARER, SERVERS, grown, pages, shared
+from .grown import BEARER, REDIS_URL, SERVERS, grown, pages, shared
 
 pytestmark = grown
 
@@ -53,8 +54,8 @@ def test_what_one_process_sees_another_shows(tmp_path, env, exo, server):
             assert (ended.code, "Traceback" in ended.err) == (0, False), ended.err
 
 
-def test_a_database_that_was_restarted_costs_no_request(tmp_path, env):
-    """What a restart does to who is connected, and a firewall to who says nothing for long."""
+def test_a_restart_of_postgresql_or_redis_costs_no_request(tmp_path, env):
+    """What it does to who is connected, and a firewall to who says nothing for long."""
     with (
         psycopg.connect(env["DATABASE_URL"], autocommit=True) as database,
         pages("uvicorn", tmp_path / "pages", env) as (_, address),
@@ -62,9 +63,19 @@ def test_a_database_that_was_restarted_costs_no_request(tmp_path, env):
     ):
         for path in ("/", "/requests/", "/v1/models"):
             assert browser.get(path).status_code == 200
-            cut = database.execute(CUT_OFF).fetchall()
-            assert cut
+            assert database.execute(CUT_OFF).fetchall()
+            cut_off_from_redis()
             assert browser.get(path).status_code == 200
+
+
+def cut_off_from_redis() -> None:
+    """Everybody who is connected to this run's corner of it, but who asks."""
+    with redis.Redis.from_url(REDIS_URL) as corner:
+        number, own = str(corner.get_connection_kwargs()["db"]), str(corner.client_id())
+        others = [c["id"] for c in corner.client_list() if c["db"] == number and c["id"] != own]
+        assert others
+        for other in others:
+            corner.client_kill_filter(_id=other)
 
 
 def _hears_pushes(opened) -> None:
