@@ -170,7 +170,7 @@ def test_where_nothing_is_known_nothing_is_drawn(owner):
     machine("king")
     page = text_of(owner, span(NOON - timedelta(minutes=15), NOON))
     assert page.count("Nothing was measured in this time.") == 8  # requests and errors are 0
-    assert "Nothing was asked in this time." in page
+    assert "Nothing was asked through fleetweb in this time." in page
     assert "Nothing is known of this time." in page
     assert rows(page) == []
 

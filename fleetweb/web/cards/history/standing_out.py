@@ -65,7 +65,7 @@ def standing_out(book: Book, did: Did, wall: Wall, now: datetime) -> tuple[Findi
 def calm(book: Book) -> str:
     """What is said where nothing stands out."""
     if not any(line.series.total.count for line in book.lines):
-        return "Nothing was asked in this time."
+        return "Nothing was asked through fleetweb in this time."
     return "Nothing stands out: nobody was much slower than usual, and nothing kept failing."
 
 
