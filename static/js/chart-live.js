@@ -10,10 +10,10 @@ export function keepUp(draw) {
     if (document.querySelector(".u-select[style*='width: ']:not([style*='width: 0px'])")) return;
     due = Date.now() + every;
     document.getElementById("history-due").dispatchEvent(new Event("due"));
-    if (document.querySelector("#tables [open]")) document.getElementById("tables").dispatchEvent(new Event("due"));
+    for (const table of document.querySelectorAll("#tables [open]")) table.dispatchEvent(new Event("due"));
   }
 
   setInterval(ask, 1000);
   document.addEventListener("visibilitychange", ask);
-  document.addEventListener("htmx:after:swap", draw);
+  document.addEventListener("htmx:after:swap", (event) => { if (event.target.id === "history-due") draw(); });
 }

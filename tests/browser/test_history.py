@@ -120,22 +120,41 @@ def test_it_is_read_with_the_keyboard_alone(opened: Opening) -> None:
     expect(page.locator("#reading")).not_to_have_text(first)
 
 
+def test_a_table_is_loaded_as_it_is_opened_with_the_keyboard(opened: Opening) -> None:
+    page = opened("/history/?range=6h")
+    expect(page.locator("#table-2 .note")).to_contain_text("rows of 5 minutes")
+    expect(page.locator("#tables table")).to_have_count(0)
+    page.locator("#table-2 summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#table-2 table")).to_contain_text("gone quiet")
+    expect(page.locator("#table-2 summary")).to_be_focused()
+    expect(page.locator("#tables table")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#table-2 table")).to_be_hidden()
+
+
 def test_without_scripts_the_tables_have_everything(opened: Opening) -> None:
     page = opened("/history/?range=6h", java_script_enabled=False)
     expect(page.locator("#findings article").first).to_contain_text("soldier2 took 3.")
+    expect(page.locator("#tables table")).to_have_count(0)
     page.locator("#table-2 summary").click()
+    page.get_by_role("link", name="Show the figures of soldier2").click()
     expect(page.locator("#table-2 table")).to_contain_text("gone quiet")
+    expect(page.locator("#table-2")).to_be_in_viewport()
+    expect(page.locator("#tables table")).to_have_count(1)
     expect(page.locator("#bands rect").first).to_be_attached()
 
 
 def test_the_right_edge_goes_on_while_somebody_looks(opened: Opening) -> None:
     page = opened("/history/?range=15m")
     page.locator("#table-0 summary").click()
-    page.evaluate("document.querySelector('#findings').dataset.old = 'yes'")
+    expect(page.locator("#table-0 table")).to_be_visible()
+    page.evaluate("document.querySelector('#table-0 tbody').replaceChildren()")
     with page.expect_response("**piece=now", timeout=20_000) as answer:
         assert answer.value.ok
     expect(page.locator(".plot canvas").first).to_be_visible()
-    expect(page.locator("#table-0 table")).to_be_visible()
+    expect(page.locator("#table-0 tbody tr").first).to_be_visible()
+    expect(page.locator("#tables table")).to_have_count(1)
 
 
 def test_lines_are_drawn_again_in_the_colours_of_the_night(opened: Opening) -> None:
@@ -155,6 +174,8 @@ def test_everyone_can_read_it(opened: Opening, scheme: str) -> None:
     for path in ("/history/?range=6h", "/nodes/soldier2/?by=model", "/history/?by=provider&from=x"):
         page = opened(path, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        tables = page.locator("#tables details")
+        expect(page.locator("#tables table")).to_have_count(tables.count())
         page.evaluate(AXE.read_text())
         result = page.evaluate("axe.run()")
         found[path] = [

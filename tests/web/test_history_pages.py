@@ -66,9 +66,10 @@ def values(client: Client, address: str, chart: str, line: int = 0) -> list[floa
     return found
 
 
-def rows(page: str, table: int = 0) -> list[list[str]]:
-    """The cells of a table of figures, its times first."""
-    body = page.partition(f'id="table-{table}"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+def rows(page: str, name: str) -> list[list[str]]:
+    """The cells of an opened table of figures, its times first."""
+    own = page.partition(f'aria-label="The figures of {name}"')[2].partition("</table>")[0]
+    body = own.partition("<tbody>")[2].partition("</tbody>")[0]
     cells = r"<(?:td|th scope=\"row\")>(.*?)</"
     return [re.findall(cells, row) for row in body.split("</tr>") if row]
 
@@ -121,8 +122,9 @@ def test_an_hour_that_comes_twice_is_told_apart(owner):
     half = timedelta(minutes=30)
     remember([asked("king", change - half, 100.0), asked("king", change + half, 900.0)])
     with timezone.override("UTC"):
-        page = text_of(owner, span(change - timedelta(hours=2), change + timedelta(hours=2)))
-    told = {row[0]: row[1] for row in rows(page)}
+        around = span(change - timedelta(hours=2), change + timedelta(hours=2), table="king")
+        page = text_of(owner, around)
+    told = {row[0]: row[1] for row in rows(page, "king")}
     assert told == {"02:30 CEST": "1", "02:30 CET": "1"}
     assert "clocks went back by 1 h in between" in page
 
@@ -146,21 +148,22 @@ def test_a_time_at_which_nobody_looked_is_a_gap(owner):
     before = [NOON - timedelta(minutes=n) for n in range(20, 15, -1)]
     after = [NOON - timedelta(minutes=n) for n in range(5, 0, -1)]
     saw([sampled(node, at, S.IDLE) for at in (*before, *after)])
-    address = span(NOON - timedelta(minutes=20), NOON)
+    address = span(NOON - timedelta(minutes=20), NOON, table="king")
     assert values(owner, address, "temperature") == [62.0] * 5 + [None] * 10 + [62.0] * 5
-    assert len(rows(text_of(owner, address))) == 10
-    assert "Left out: 10 in which nothing was asked and nothing was seen." in text_of(
-        owner, address
-    )
+    page = text_of(owner, address)
+    assert len(rows(page, "king")) == 10
+    assert "10 rows of 1 minute" in page
+    assert "Left out: 10 in which nothing was asked and nothing was seen." in page
 
 
 def test_one_sample_is_one_point(owner):
     saw([sampled(machine("king"), NOON - timedelta(minutes=3), S.IDLE, power_w=None)])
-    address = span(NOON - timedelta(minutes=15), NOON)
+    address = span(NOON - timedelta(minutes=15), NOON, table="king")
     assert [v for v in values(owner, address, "gpu") if v is not None] == [0.02]
     assert set(values(owner, address, "power")) == {None}
     page = text_of(owner, address)
-    (row,) = rows(page)
+    (row,) = rows(page, "king")
+    assert "1 row of 1 minute" in page
     assert row[0] == "12:57"
     assert "2 %" in row
     assert "–" in row
@@ -168,11 +171,12 @@ def test_one_sample_is_one_point(owner):
 
 def test_where_nothing_is_known_nothing_is_drawn(owner):
     machine("king")
-    page = text_of(owner, span(NOON - timedelta(minutes=15), NOON))
+    page = text_of(owner, span(NOON - timedelta(minutes=15), NOON, table="king"))
     assert page.count("Nothing was measured in this time.") == 8  # requests and errors are 0
     assert "Nothing was asked through fleetweb in this time." in page
     assert "Nothing is known of this time." in page
-    assert rows(page) == []
+    assert "0 rows of 1 minute" in page
+    assert rows(page, "king") == []
 
 
 def test_a_fleet_that_nobody_has_seen_yet_has_a_page(owner):
@@ -202,11 +206,11 @@ def test_a_clock_that_was_set_back_bends_nothing(owner):
     saw([sampled(node, at, S.IDLE, temperature_c=70.0) for at in first])
     was(node, S.IDLE, NOON - timedelta(minutes=6), NOON - timedelta(minutes=1))
     was(node, S.PROCESSING, NOON - timedelta(minutes=5), NOON - timedelta(minutes=3))
-    address = span(NOON - timedelta(minutes=6), NOON)
+    address = span(NOON - timedelta(minutes=6), NOON, table="king")
     assert values(owner, address, "temperature") == [70.0] * 3 + [None] * 3
     told = drawn(owner, address)
     assert told["at"] == sorted(set(told["at"]))
-    assert [len(row) for row in rows(text_of(owner, address))] == [15] * 5
+    assert [len(row) for row in rows(text_of(owner, address), "king")] == [15] * 5
 
 
 def test_a_span_that_goes_on_reaches_to_now_and_not_beyond(owner):
@@ -338,7 +342,7 @@ def test_one_machine_shows_all_percentiles_or_its_models(owner):
 def test_file_table_and_chart_agree(owner):
     pasts.a_slow_hour(NOON)
     address = span(NOON - timedelta(hours=4), NOON)
-    page, kept = text_of(owner, address), records(owner, address)
+    page, kept = text_of(owner, f"{address}&table=soldier2"), records(owner, address)
     told = json.loads(owner.get(f"{address}&format=json").content)["rows"]
     drawn_ms = values(owner, address, "latency", line=2)
     king2 = [row for row in kept if row["machine"] == "soldier2"]
@@ -347,7 +351,57 @@ def test_file_table_and_chart_agree(owner):
     ]
     assert [row["latency_p95_ms"] for row in told if row["machine"] == "soldier2"] == drawn_ms
     counts = [row["requests"] for row in king2 if row["requests"] != ""]
-    assert [float(row[1]) for row in rows(page, 2)] == [float(c) for c in counts]
+    assert [float(row[1]) for row in rows(page, "soldier2")] == [float(c) for c in counts]
+
+
+# --- tables are opened one by one -----------------------------------------------------------------
+
+
+def test_a_table_has_its_rows_only_when_it_is_opened(owner):
+    a_little_of_everything()
+    address = span(NOON - timedelta(minutes=10), NOON)
+    page = owner.get(address).content.decode()
+    assert "The figures of " not in page
+    assert page.count("1 row of 1 minute") == 2
+    opened = re.search(r'<a href="([^"]+table=king#table-\d)">Show the figures of', page)
+    assert opened is not None
+    page = text_of(owner, html.unescape(opened[1]))
+    assert len(rows(page, "king")) == 1
+    assert rows(page, "soldier1") == []
+    assert re.findall(r'<details id="table-\d" open', page) == ['<details id="table-0" open']
+
+
+def test_what_is_opened_stays_so_when_another_is(owner):
+    a_little_of_everything()
+    page = text_of(owner, span(NOON - timedelta(minutes=10), NOON, table="soldier1"))
+    assert "&table=soldier1&table=king#table-0" in page
+    assert "range=24h&table=soldier1" in page
+
+
+def test_an_opened_table_comes_alone_and_is_that_of_the_page(owner):
+    a_little_of_everything()
+    page = owner.get("/history/?range=15m").content.decode()
+    own = re.search(r'<details id="table-0" hx-get="([^"]+)" hx-trigger="([^"]+)"', page)
+    assert own is not None
+    assert own[2] == "toggle once, due"
+    piece = text_of(owner, html.unescape(own[1]), **HTMX).strip()
+    assert piece.startswith('<details id="table-0" open')
+    assert piece.count("<details") == 1
+    address = span(NOON - timedelta(minutes=10), NOON, table="king")
+    alone = text_of(owner, f"{address}&piece=table", **HTMX)
+    assert rows(alone, "king") == rows(text_of(owner, address), "king") != []
+
+
+def test_a_table_that_is_not_there_any_more_stays_as_it_is(owner):
+    machine("king")
+    assert owner.get("/history/?piece=table&table=nobody", headers=HTMX).status_code == 204
+    assert 'id="tables"' in text_of(owner, "/history/?table=nobody")
+
+
+def test_a_table_of_what_is_past_is_not_asked_for_again(owner):
+    machine("king")
+    page = text_of(owner, span(NOON - timedelta(hours=1), NOON))
+    assert 'hx-trigger="toggle once"' in page
 
 
 def test_times_in_files_have_the_offset_of_their_moment(owner):
@@ -421,7 +475,8 @@ def test_a_name_that_is_markup_is_only_a_name(owner):
     machine("<b>&'/")
     was(Node.objects.get(), S.STUMBLED, timezone.now() - timedelta(minutes=2), None)
     PresenceSpan.objects.update(sentence="<script>alert(1)</script>")
-    for address in ("/history/", "/nodes/%3Cb%3E&'%2F/"):
+    opened = "?table=%3Cb%3E%26%27%2F"
+    for address in (f"/history/{opened}", f"/nodes/%3Cb%3E&'%2F/{opened}"):
         page = owner.get(address).content.decode()
         assert "<b>" not in page
         assert "<script>alert" not in page
@@ -448,8 +503,6 @@ def test_what_goes_on_is_sent_in_pieces_that_have_their_place(owner):
     assert re.findall(r'hx-target="#([a-z-]+)"', piece) == ["history-above", "history-below"]
     whole = text_of(owner, "/history/?range=15m")
     assert all(f'id="{root}"' in whole for root in ("history-above", "history-below", "tables"))
-    tables = text_of(owner, "/history/?range=15m&piece=tables", **HTMX).strip()
-    assert tables.startswith('<section id="tables"')
 
 
 def test_nothing_in_the_page_needs_a_weaker_policy(owner):

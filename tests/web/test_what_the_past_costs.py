@@ -37,7 +37,7 @@ COSTS = {
     13: [
         *_between("/history/?format=csv&", "from", "to"),
         *_between("/history/?format=json&", "from", "to"),
-        *_between("/history/?piece=tables&", "from", "to"),
+        *_between("/history/?piece=table&table=king&", "from", "to"),
     ],
     17: [
         *_between("/history/?by=provider&", "from", "to"),

@@ -17,11 +17,11 @@ from fleetweb.fleet.models import Node
 from ..cards.history import asked, book, history
 from ..cards.history.book import Book
 from ..cards.history.machine import machine_facts
-from ..cards.history.page import as_json
+from ..cards.history.page import as_json, opened
 from ..cards.history.records import as_csv, records
 
-# htmx asks for what changes as time goes on, or for everything below the bar.
-PIECES: Final = {"now": "history/_now.html", "tables": "history/_tables.html"}
+# htmx asks for what changes as time goes on, for everything below the bar, or for one table.
+PIECES: Final = {"now": "history/_now.html"}
 
 
 @never_cache
@@ -40,13 +40,16 @@ def node_page(request: HttpRequest, name: str) -> HttpResponse:
 
 def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
     now = timezone.localtime(timezone=timezone.get_default_timezone())
-    question = asked(request.GET, request.GET.getlist("pick"), now)
+    question = asked(request.GET, now)
     wanted, piece = request.GET.get("format", ""), request.GET.get("piece", "")
     is_download = wanted in ("csv", "json")
-    compares = not is_download and piece != "tables"
+    is_table = piece == "table" and bool(request.htmx)  # type: ignore[attr-defined]
+    compares = not is_download and not is_table
     found = book(question, now, node.name if node else None, compares=compares)
     if is_download:
         return _download(found, wanted, now)
+    if is_table:
+        return _table(request, found, now)
     context = {
         "card": history(found, now),
         "machine": machine_facts(node, live.seen(), now) if node else None,
@@ -59,6 +62,15 @@ def _template(request: HttpRequest) -> str:
     if not request.htmx:  # type: ignore[attr-defined]
         return "history/page.html"
     return PIECES.get(request.GET.get("piece", ""), "history/_history.html")
+
+
+def _table(request: HttpRequest, found: Book, now: datetime) -> HttpResponse:
+    """One table with its rows; 204, which changes nothing, where it is not there any more."""
+    card = opened(found, now)
+    if card is None:
+        return HttpResponse(status=204)
+    context = {"table": card, "is_live": found.window.is_live, "here": request.path}
+    return render(request, "history/_table.html", context)
 
 
 def _download(found: Book, wanted: str, now: datetime) -> HttpResponse:

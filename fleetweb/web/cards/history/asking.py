@@ -1,11 +1,12 @@
 """What somebody wants to look back at. The address says all of it, so it can be kept and sent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 from urllib.parse import urlencode
+
+from django.http import QueryDict
 
 from . import window
 from .window import Window
@@ -33,6 +34,7 @@ class Percentile(StrEnum):
 class Asked:
     """`picked` is empty where nobody chose. `begin` and `end` are as they were written.
 
+    `opened` are those whose tables are to be there with all their rows.
     `wrong` says what in the address could not be understood; what is shown is then the default.
     """
 
@@ -44,6 +46,7 @@ class Asked:
     begin: str = ""
     end: str = ""
     wrong: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
 
     def address(self, **changes: str) -> str:
         """The query of the same question, with some of it changed; empty takes it away.
@@ -61,18 +64,21 @@ class Asked:
         if "range" in changes:
             parts = [part for part in parts if part[0] not in ("from", "to")]
         parts = [part for part in parts if part[0] not in changes]
-        kept = [] if "by" in changes else [("pick", name) for name in self.picked]
+        kept = [] if "by" in changes else self._names()
         return urlencode([*parts, *((k, v) for k, v in changes.items() if v), *kept])
 
+    def _names(self) -> list[tuple[str, str]]:
+        picked = [("pick", name) for name in self.picked]
+        return picked + [("table", name) for name in self.opened]
 
-def asked(
-    params: Mapping[str, str], picked: list[str], now: datetime, by: By = By.MACHINE
-) -> Asked:
+
+def asked(params: QueryDict, now: datetime, by: By = By.MACHINE) -> Asked:
     """The question in an address. What is wrong in it is said, and left out."""
     wrong: list[str] = []
     begin, end = params.get("from", "").strip(), params.get("to", "").strip()
     found = _window(params, begin, end, now, wrong)
     by = _one_of(By, params.get("by", ""), by, wrong)
+    picked = params.getlist("pick")
     if len(picked) > MOST_PICKED:
         wrong.append(f"Side by side there is room for {MOST_PICKED}: the first are shown.")
     return Asked(
@@ -84,6 +90,7 @@ def asked(
         begin=begin,
         end=end,
         wrong=tuple(wrong),
+        opened=tuple(dict.fromkeys(params.getlist("table")))[:MOST_PICKED],
     )
 
 
@@ -91,9 +98,7 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _window(
-    params: Mapping[str, str], begin: str, end: str, now: datetime, wrong: list[str]
-) -> Window:
+def _window(params: QueryDict, begin: str, end: str, now: datetime, wrong: list[str]) -> Window:
     try:
         if begin or end:
             return window.between(begin, end, now)

@@ -108,6 +108,11 @@ def _shares_of(book: Book, name: str, now: datetime) -> tuple[Shares, ...]:
     return tuple(_shares(spans, book.grid, now))
 
 
+def told_of(book: Book, name: str, now: datetime) -> tuple[str, ...]:
+    """What a machine did at each point, in words; empty where it is none of the machines."""
+    return tuple(map(told, _shares_of(book, name, now))) if name in book.machines else ()
+
+
 def told(shares: Shares) -> str:
     """`processing 70 %, gone quiet 7 %`: most first, and trouble however little it was."""
     ranked = sorted(shares.items(), key=lambda item: -item[1])

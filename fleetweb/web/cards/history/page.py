@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from .. import figures
 from .asking import Asked, By, Percentile
-from .bands import STRIP, BandsCard, bands, what_they_did
+from .bands import STRIP, BandsCard, bands, told_of, what_they_did
 from .book import Book
 from .charts import ChartCard, charts, drawing
 from .marks import MarkCard, marks
 from .records import records
 from .standing_out import FindingCard, calm, standing_out
-from .tables import TableCard, TotalsCard, tables, totals
+from .tables import TableCard, TotalsCard, table, tables, totals
 from .times import book_wall, step_words
 from .window import RANGE_WORDS, RANGES, BadWindow, Window, time_of
 
@@ -113,13 +113,22 @@ def history(book: Book, now: datetime) -> HistoryCard:
         marks=mark_cards[:MARKS_LISTED],
         earlier=max(0, len(mark_cards) - MARKS_LISTED),
         totals=totals(book),
-        tables=tables(book, band_card, told),
+        tables=tables(book, dict(zip(book.machines, band_card.did, strict=True)), told),
         findings=standing_out(book, did, told, now),
         calm=calm(book),
         wider=_wider(book, now),
         same_time=replace(book.asked, picked=(), by=By.MACHINE).address(by=""),
         strip_height=STRIP * len(book.machines),
     )
+
+
+def opened(book: Book, now: datetime) -> TableCard | None:
+    """The table that is asked for, alone; None where it is not there."""
+    wall = book_wall(book, now)
+    for line in book.lines:
+        if line.name in book.asked.opened:
+            return table(book, line, told_of(book, line.name, now), wall)
+    return None
 
 
 def as_json(book: Book, now: datetime) -> dict[str, Any]:

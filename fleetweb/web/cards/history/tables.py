@@ -1,14 +1,20 @@
-"""The same figures as the charts', to be read."""
+"""The same figures as the charts', to be read.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+Whoever looks at charts opens few tables: of the others there is only how many rows they have.
+"""
 
-from .bands import BandsCard
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .. import figures
 from .book import Book, Line
 from .measures import Measure, Value, columns
-from .times import Wall
+from .times import Wall, step_words
 
 NOT_KNOWN = "–"
+
+# In words, of every machine at every point.
+Told = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +25,21 @@ class RowCard:
 
 @dataclass(frozen=True, slots=True)
 class TableCard:
-    """`blank` is how many points are left out, because nothing is known of them at all."""
+    """`rows` is empty while it is closed; `size` says how many there are, and how far apart.
+
+    `blank` is how many points are left out, because nothing is known of them at all. `address` is
+    the query of the page with this table open as well, `own` that of this one alone.
+    """
 
     id: str
     name: str
+    size: str
+    is_open: bool
     heads: tuple[str, ...]
     rows: tuple[RowCard, ...]
     blank: int
+    address: str
+    own: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +59,46 @@ def totals(book: Book) -> TotalsCard:
     return TotalsCard(tuple(m.head for m in kept), rows)
 
 
-def tables(book: Book, bands: BandsCard, wall: Wall) -> tuple[TableCard, ...]:
-    return tuple(
-        _table(book, line, place, did_by(book, bands, line), wall)
-        for place, line in enumerate(book.lines)
+def tables(book: Book, told: Told, wall: Wall) -> tuple[TableCard, ...]:
+    """One for each line, those that were opened with their rows."""
+    return tuple(table(book, line, told.get(line.name, ()), wall) for line in book.lines)
+
+
+def table(book: Book, line: Line, told: Sequence[str], wall: Wall) -> TableCard:
+    """`line` as a table. `told` is what its machine did at each point."""
+    asked, did = book.asked, told if line.readings else ()
+    places, is_open = _known(line, did), line.name in asked.opened
+    opened = (*(name for name in asked.opened if name != line.name), line.name)
+    return TableCard(
+        id=f"table-{book.options.index(line.name)}",
+        name=line.name,
+        size=f"{figures.plural(len(places), 'row')} of {step_words(book.grid, book.step)}",
+        is_open=is_open,
+        heads=(*(m.head for m in columns([line])), *(("What it did",) if did else ())),
+        rows=_rows(book, line, did, places, wall) if is_open else (),
+        blank=len(line.points) - len(places),
+        address=replace(asked, opened=opened).address(),
+        own=replace(asked, opened=(line.name,)).address(),
     )
 
 
-def _table(book: Book, line: Line, place: int, did: Sequence[str], wall: Wall) -> TableCard:
-    kept = columns([line])
-    values = [_cells(m, m.values(line)) for m in kept]
-    samples = [bool(reading.samples) for reading in line.readings] or [False] * len(line.points)
-    rows = []
-    for i, point in enumerate(line.points):
-        if point.count or samples[i] or (did and did[i]):
-            cells = [column[i] for column in values]
-            cells += [did[i] or NOT_KNOWN] if did else []
-            rows.append(RowCard(wall.slot(book.grid[i]), tuple(cells)))
-    heads = (*(m.head for m in kept), *(("What it did",) if did else ()))
-    blank = len(line.points) - len(rows)
-    return TableCard(f"table-{place}", line.name, heads, tuple(rows), blank)
+def _known(line: Line, did: Sequence[str]) -> list[int]:
+    """The points of which anything is known."""
+    found = {i for i, point in enumerate(line.points) if point.count}
+    found.update(i for i, reading in enumerate(line.readings) if reading.samples)
+    found.update(i for i, words in enumerate(did) if words)
+    return sorted(found)
 
 
-def did_by(book: Book, bands: BandsCard, line: Line) -> tuple[str, ...]:
-    if not line.readings:
-        return ()
-    return bands.did[book.machines.index(line.name)]
+def _rows(
+    book: Book, line: Line, did: Sequence[str], places: Sequence[int], wall: Wall
+) -> tuple[RowCard, ...]:
+    values = [_cells(m, m.values(line)) for m in columns([line])]
+    if did:
+        values.append([words or NOT_KNOWN for words in did])
+    return tuple(
+        RowCard(wall.slot(book.grid[i]), tuple(column[i] for column in values)) for i in places
+    )
 
 
 def _cells(measure: Measure, values: Iterable[Value]) -> list[str]:
