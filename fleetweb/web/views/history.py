@@ -18,7 +18,7 @@ from ..cards.history import asked, book, history
 from ..cards.history.book import Book
 from ..cards.history.machine import machine_facts
 from ..cards.history.page import as_json, opened
-from ..cards.history.records import as_csv, records
+from ..cards.history.records import as_csv
 
 # htmx asks for what changes as time goes on, for everything below the bar, or for one table.
 PIECES: Final = {"now": "history/_now.html"}
@@ -75,7 +75,7 @@ def _table(request: HttpRequest, found: Book, now: datetime) -> HttpResponse:
 
 def _download(found: Book, wanted: str, now: datetime) -> HttpResponse:
     if wanted == "csv":
-        body, kind = as_csv(list(records(found, now))).encode(), "text/csv; charset=utf-8"
+        body, kind = as_csv(found, now).encode(), "text/csv; charset=utf-8"
     else:
         body, kind = msgspec.json.encode(as_json(found, now)), "application/json"
     begin = slugify(f"{found.window.since.astimezone(now.tzinfo):%Y-%m-%d %H%M}")

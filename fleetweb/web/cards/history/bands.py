@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from fleetweb.core import words
@@ -18,6 +19,7 @@ HEIGHT: Final = 12.0
 STRIP: Final = 16
 # Bands are drawn from the spans themselves while they can be told apart on a screen.
 MOST_DRAWN: Final = 800
+MOST_TOLD: Final = 8192
 # Trouble is worth a mark however short it was, and must be seen: never lower than this.
 LOWEST: Final = 4.0
 
@@ -115,7 +117,13 @@ def told_of(book: Book, name: str, now: datetime) -> tuple[str, ...]:
 
 def told(shares: Shares) -> str:
     """`processing 70 %, gone quiet 7 %`: most first, and trouble however little it was."""
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return _told(tuple(shares.items()))
+
+
+@lru_cache(maxsize=MOST_TOLD)
+def _told(shares: tuple[tuple[CognitiveState, float], ...]) -> str:
+    """What is past does not change: it is put into words once."""
+    ranked = sorted(shares, key=lambda item: -item[1])
     worth = [(s, part) for s, part in ranked if part >= 0.05 or s in NEEDS_OWNER]
     if len(worth) == 1 and worth[0][1] > 0.995:
         return LOOKS[worth[0][0]].word.lower()

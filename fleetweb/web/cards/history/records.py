@@ -8,39 +8,48 @@ from typing import Any
 
 from fleetweb.core.buckets import at_of
 
-from .bands import told, what_they_did
+from .bands import told_of
 from .book import Book
 from .measures import Kind, Measure, Value, columns
+
+Row = tuple[Any, ...]
 
 
 def records(book: Book, now: datetime) -> Iterator[dict[str, Any]]:
     """Every figure that is shown, one row for each line and point, oldest first."""
-    kept, states = columns(book.lines), what_they_did(book, now)
-    zone = now.tzinfo
-    for line in book.lines:
-        did = [told(shares) for shares in states[line.name]] if line.readings else []
-        values = [measure.values(line) or (None,) * len(line.points) for measure in kept]
-        for place, begins_s in enumerate(book.grid[:-1]):
-            yield {
-                book.asked.by.value: line.name,
-                "from": at_of(begins_s).astimezone(zone).isoformat(),
-                "to": at_of(book.grid[place + 1]).astimezone(zone).isoformat(),
-                **{
-                    column_name(m): _rounded(own[place])
-                    for m, own in zip(kept, values, strict=True)
-                },
-                **({"did": did[place]} if did else {}),
-            }
+    names = _names(book)
+    return (dict(zip(names, row, strict=True)) for row in _rows(book, now))
 
 
-def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """What is unknown is an empty cell."""
+def as_csv(book: Book, now: datetime) -> str:
+    """The same as a file. What is unknown is an empty cell."""
     written = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(written, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    if book.lines:
+        writer = csv.writer(written)
+        writer.writerow(_names(book))
+        writer.writerows(_rows(book, now))
     return written.getvalue()
+
+
+def _names(book: Book) -> list[str]:
+    figures = [column_name(measure) for measure in columns(book.lines)]
+    return [book.asked.by.value, "from", "to", *figures, *(["did"] if _are_machines(book) else [])]
+
+
+def _rows(book: Book, now: datetime) -> Iterator[Row]:
+    kept = columns(book.lines)
+    times = [at_of(second).astimezone(now.tzinfo).isoformat() for second in book.grid]
+    for line in book.lines:
+        unknown = (None,) * len(line.points)
+        figures = [_rounded(measure.values(line) or unknown) for measure in kept]
+        did = [told_of(book, line.name, now)] if _are_machines(book) else []
+        names = [line.name] * len(line.points)
+        yield from zip(names, times[:-1], times[1:], *figures, *did, strict=True)
+
+
+def _are_machines(book: Book) -> bool:
+    """Whether there is something to tell of what they did."""
+    return any(line.readings for line in book.lines)
 
 
 def column_name(measure: Measure) -> str:
@@ -51,5 +60,5 @@ def column_name(measure: Measure) -> str:
 _UNITS = {Kind.MS: "_ms", Kind.GIGABYTES: "_gb", Kind.DEGREES: "_c", Kind.WATTS: "_w"}
 
 
-def _rounded(value: Value) -> Value:
-    return None if value is None else round(value, 3)
+def _rounded(values: Sequence[Value]) -> list[Value]:
+    return [None if value is None else round(value, 3) for value in values]
