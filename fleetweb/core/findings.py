@@ -48,37 +48,39 @@ def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> 
 def _failing(answers: Sequence[Answers]) -> list[Failing]:
     """For each machine the run in which most failed, most first."""
     worst: dict[str, Failing] = {}
-    for machine, slots in _by_machine(answers).items():
-        for found in _failing_runs(machine, slots):
+    for machine, own in _by_machine(answers).items():
+        for found in _failing_runs(machine, own):
             if machine not in worst or found.errors > worst[machine].errors:
                 worst[machine] = found
     return sorted(worst.values(), key=lambda found: -found.errors)
 
 
-def _failing_runs(machine: str, slots: Sequence[Slot]) -> Iterator[Failing]:
-    run: list[Slot] = []
-    for slot in (*slots, None):
-        if slot is not None and slot.count and slot.errors >= FAILING * slot.count:
-            run.append(slot)
+def _failing_runs(machine: str, own: Sequence[Sequence[Slot]]) -> Iterator[Failing]:
+    """Stretches in which many failed, of its requests of all models together."""
+    errors = _sums([[slot.errors for slot in slots] for slots in own])
+    requests = _sums([[slot.count for slot in slots] for slots in own])
+    run: list[int] = []
+    for place, (failed, asked) in enumerate(zip([*errors, 0], [*requests, 0], strict=True)):
+        if asked and failed >= FAILING * asked:
+            run.append(place)
             continue
-        errors = sum(s.errors for s in run)
-        if errors >= FEWEST:
-            requests = sum(s.count for s in run)
-            yield Failing(machine, run[0].begins_s, run[-1].ends_s, errors, requests)
+        errors_of_run = sum(errors[there] for there in run)
+        if errors_of_run >= FEWEST:
+            ends = own[0][run[0]].begins_s, own[0][run[-1]].ends_s
+            yield Failing(machine, *ends, errors_of_run, sum(requests[there] for there in run))
         run = []
 
 
-def _by_machine(answers: Sequence[Answers]) -> dict[str, list[Slot]]:
-    """Every machine's requests of all models together."""
+def _by_machine(answers: Sequence[Answers]) -> dict[str, list[Sequence[Slot]]]:
     own: defaultdict[str, list[Sequence[Slot]]] = defaultdict(list)
     for one in answers:
         own[one.machine].append(one.slots)
-    return {machine: [_sum(s) for s in zip(*of, strict=True)] for machine, of in own.items()}
+    return own
 
 
-def _sum(slots: Sequence[Slot]) -> Slot:
-    count, errors = sum(s.count for s in slots), sum(s.errors for s in slots)
-    return Slot(slots[0].begins_s, slots[0].ends_s, count, errors)
+def _sums(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Of each column. Lists and not values of their own: there are thousands of points."""
+    return list(map(sum, zip(*rows, strict=True)))
 
 
 # --- why ----------------------------------------------------------------------------------------

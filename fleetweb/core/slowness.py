@@ -41,48 +41,61 @@ VALUES: Final[dict[Measured, Value]] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Together:
-    """What all machines took at one point: their medians, each as often as it had requests."""
+    """What all machines took at each point: their medians, each as often as it had requests."""
 
-    took_ms: float = 0.0
-    count: int = 0
+    took_ms: list[float]
+    counts: list[int]
 
-    def without(self, took_ms: float, count: int) -> float:
-        """The mean of the others; 0 where they answered too little to compare."""
-        others = self.count - count
-        return (self.took_ms - took_ms * count) / others if others >= FEWEST else 0.0
+    def usual(self, own: Answers, took_ms: Sequence[float | None]) -> list[float]:
+        """The means of the others; 0 where they answered too little to compare, or it nothing."""
+        return [
+            (total - ms * slot.count) / (count - slot.count)
+            if ms is not None and count - slot.count >= FEWEST
+            else 0.0
+            for slot, ms, total, count in zip(
+                own.slots, took_ms, self.took_ms, self.counts, strict=True
+            )
+        ]
 
 
-def _together(answers: Sequence[Answers], value: Value) -> list[_Together]:
-    sums = [_Together() for _ in answers[0].slots]
+def _together(answers: Sequence[Answers], value: Value) -> _Together:
+    took_ms, counts = [0.0] * len(answers[0].slots), [0] * len(answers[0].slots)
     for own in answers:
-        for so_far, slot in zip(sums, own.slots, strict=True):
-            took_ms = value(slot)
-            if took_ms is not None:
-                so_far.took_ms += took_ms * slot.count
-                so_far.count += slot.count
-    return sums
+        for place, (slot, ms) in enumerate(zip(own.slots, map(value, own.slots), strict=True)):
+            if ms is not None:
+                took_ms[place] += ms * slot.count
+                counts[place] += slot.count
+    return _Together(took_ms, counts)
 
 
 def _slow_runs(
-    own: Answers, measured: Measured, value: Value, together: Sequence[_Together]
+    own: Answers, measured: Measured, value: Value, together: _Together
 ) -> Iterator[Slow]:
-    took = zip(own.slots, map(value, own.slots), together, strict=True)
-    known = [(slot, ms, all_of) for slot, ms, all_of in took if ms is not None]
-    others = [(slot, (ms, all_of.without(ms, slot.count))) for slot, ms, all_of in known]
-    for run in _runs(others):
+    took_ms = [value(slot) for slot in own.slots]
+    known = [ms for ms in took_ms if ms is not None]
+    for run in _runs(own.slots, took_ms, together.usual(own, took_ms)):
         yield _slow(own, run, measured, Against.OTHERS)
     if len(known) >= 2 * FEWEST:
-        usual = median(ms for _, ms, _ in known)
-        for run in _runs([(slot, (ms, usual)) for slot, ms, _ in known]):
-            yield _slow(own, run, measured, Against.ITSELF)
+        usual = median(known)
+        # Most machines are never slow beside themselves: that is seen at a glance.
+        if max(known) >= SLOW * usual:
+            for run in _runs(own.slots, took_ms, [usual] * len(took_ms)):
+                yield _slow(own, run, measured, Against.ITSELF)
 
 
-def _runs(slots: Run) -> Iterator[Run]:
-    """Slow points that follow each other, of enough requests to speak of."""
+def _runs(
+    slots: Sequence[Slot], took_ms: Sequence[float | None], usual_ms: Sequence[float]
+) -> Iterator[Run]:
+    """Slow points that follow each other, of enough requests to speak of.
+
+    One that is not known is passed over.
+    """
     run: Run = []
-    for slot, (took, usual) in slots:
+    for slot, took, usual in zip(slots, took_ms, usual_ms, strict=True):
+        if took is None:
+            continue
         if took >= SLOW * usual > 0:
             run.append((slot, (took, usual)))
         elif run:

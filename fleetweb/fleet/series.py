@@ -134,7 +134,7 @@ def bands(nodes: Sequence[str], since: datetime, until: datetime) -> Bands:
     )
     newest = inside.order_by("-started_at").values("pk")[:MOST_SPANS]
     before = latest_at(since).since(since).filter(node__in=machines)
-    are_all = newest.count() < MOST_SPANS
+    are_all = inside[:MOST_SPANS].count() < MOST_SPANS  # in no order: it need not be sorted
     if not are_all:
         inside = PresenceSpan.objects.filter(pk__in=newest, state=CognitiveState.OFFLINE.value)
     wanted = ("node__name", "state", "started_at", "ended_at")

@@ -4,10 +4,11 @@ There are many pairs of the two, and only their medians are compared: so of each
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache, partial
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -39,45 +40,54 @@ def answers(
     """What happened with each of `pairs` from `since` to `until`: two queries."""
     grid = starts(since, until, step, timezone.get_default_timezone())
     place_of = cache(partial(step.place, grid=grid))
-    found: dict[Subject, defaultdict[int, list[_Part]]]
-    found = {subject: defaultdict(list) for subject in subjects.values()}
-    for subject, begins_s, part in _parts(subjects, grid, step):
-        found[subject][place_of(begins_s)].append(part)
-    stretches = list(zip(grid, [*grid[1:-1], int(until.timestamp())], strict=False))
+    found: dict[int, defaultdict[int, list[list[Any]]]] = {
+        key: defaultdict(list) for key in subjects
+    }
+    not_yet = _not_added_up_yet(subjects, grid, step)
+    for key, begins_s, *part in chain(_added_up(subjects, grid, step), not_yet):
+        found[key][place_of(begins_s)].append(part)
+    blank = [Slot(*ends) for ends in zip(grid, [*grid[1:-1], int(until.timestamp())], strict=False)]
     return tuple(
-        Answers(subject.name, subject.model, tuple(_slots(stretches, parts)))
-        for subject, parts in found.items()
+        Answers(subject.name, subject.model, _slots(blank, found[key]))
+        for key, subject in subjects.items()
     )
 
 
-def _parts(
+def _added_up(
     subjects: Mapping[int, Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, _Part]]:
-    rows = Rollup.objects.between(grid[0], grid[-1]).filter(
-        subject__in=list(subjects), resolution=step.source
+) -> Iterable[tuple[Any, ...]]:
+    return (
+        Rollup.objects.between(grid[0], grid[-1])
+        .filter(subject__in=list(subjects), resolution=step.source)
+        .values_list(*_COLUMNS)
     )
-    for key, begins_s, requests, errors, ttft, latency in rows.values_list(*_COLUMNS):
-        yield subjects[key], begins_s, (requests, errors, bytes(ttft), bytes(latency))
-    for subject, begins_s, kept in not_added_up_yet(subjects.values(), grid, step):
+
+
+def _not_added_up_yet(
+    subjects: Mapping[int, Subject], grid: Sequence[int], step: Step
+) -> Iterator[tuple[Any, ...]]:
+    keys = {subject: key for key, subject in subjects.items()}
+    for subject, begins_s, kept in not_added_up_yet(keys, grid, step):
         requests, errors, *_ = kept.sums
-        yield subject, begins_s, (requests, errors, merged(kept.ttft), merged(kept.latency))
+        yield keys[subject], begins_s, requests, errors, merged(kept.ttft), merged(kept.latency)
 
 
-def _slots(
-    stretches: Sequence[tuple[int, int]], parts: Mapping[int, list[_Part]]
-) -> Iterator[Slot]:
-    for place, (begins_s, ends_s) in enumerate(stretches):
-        if place in parts:
-            yield _slot(begins_s, ends_s, _together(parts[place]))
-        else:
-            yield Slot(begins_s, ends_s)
+def _slots(blank: Sequence[Slot], parts: Mapping[int, list[list[Any]]]) -> tuple[Slot, ...]:
+    """One for every point of the grid; nothing happened in those that stay blank."""
+    slots = list(blank)
+    for place, of in parts.items():
+        slots[place] = _slot(blank[place].begins_s, blank[place].ends_s, _together(of))
+    return tuple(slots)
 
 
-def _together(parts: Sequence[_Part]) -> _Part:
+def _together(parts: Sequence[list[Any]]) -> _Part:
+    """As one, and in bytes: PostgreSQL hands out views of memory."""
     if len(parts) == 1:
-        return parts[0]
-    requests, errors, ttft, latency = zip(*parts, strict=True)
-    return sum(requests), sum(errors), merged(ttft), merged(latency)
+        requests, errors, ttft, latency = parts[0]
+        return requests, errors, bytes(ttft), bytes(latency)
+    counts, failed, *packed = zip(*parts, strict=True)
+    first, whole = (merged(tuple(map(bytes, kind))) for kind in packed)
+    return sum(counts), sum(failed), first, whole
 
 
 @lru_cache(maxsize=16_384)
