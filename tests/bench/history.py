@@ -85,6 +85,7 @@ def _addresses() -> Iterator[str]:
     yield f"/api/nodes/king/latency?since={day}T06:00:00Z&until={day}T12:00:00Z"
     yield f"/history/?range=24h&model={newest.model}"
     yield "/nodes/king/?range=7d&by=model"
+    yield "/history/?range=7d&table=king"
     yield f"/history/?from={day}T06:00&to={day}T12:00"
     for at in (f"{day}T12:00:00Z", f"{newest.asked_at:%Y-%m-%dT%H:%M:%SZ}"):
         yield f"/replay/?at={at}"
