@@ -40,17 +40,17 @@ def answers(
     """What happened with each of `pairs` from `since` to `until`: two queries."""
     grid = starts(since, until, step, timezone.get_default_timezone())
     place_of = cache(partial(step.place, grid=grid))
-    found: dict[int, defaultdict[int, list[list[Any]]]] = {
-        key: defaultdict(list) for key in subjects
-    }
-    not_yet = _not_added_up_yet(subjects, grid, step)
-    for key, begins_s, *part in chain(_added_up(subjects, grid, step), not_yet):
-        found[key][place_of(begins_s)].append(part)
+    found: defaultdict[tuple[int, int], list[_Part]] = defaultdict(list)
+    rows = chain(_added_up(subjects, grid, step), _not_added_up_yet(subjects, grid, step))
+    for key, begins_s, requests, errors, ttft, latency in rows:
+        part = (requests, errors, bytes(ttft), bytes(latency))  # PostgreSQL hands out views
+        found[key, place_of(begins_s)].append(part)
     blank = [Slot(*ends) for ends in zip(grid, [*grid[1:-1], int(until.timestamp())], strict=False)]
-    return tuple(
-        Answers(subject.name, subject.model, _slots(blank, found[key]))
-        for key, subject in subjects.items()
-    )
+    slots = {key: blank.copy() for key in subjects}
+    for (key, place), parts in found.items():
+        part = parts[0] if len(parts) == 1 else _together(parts)
+        slots[key][place] = _slot(blank[place].begins_s, blank[place].ends_s, part)
+    return tuple(Answers(s.name, s.model, tuple(slots[key])) for key, s in subjects.items())
 
 
 def _added_up(
@@ -72,22 +72,9 @@ def _not_added_up_yet(
         yield keys[subject], begins_s, requests, errors, merged(kept.ttft), merged(kept.latency)
 
 
-def _slots(blank: Sequence[Slot], parts: Mapping[int, list[list[Any]]]) -> tuple[Slot, ...]:
-    """One for every point of the grid; nothing happened in those that stay blank."""
-    slots = list(blank)
-    for place, of in parts.items():
-        slots[place] = _slot(blank[place].begins_s, blank[place].ends_s, _together(of))
-    return tuple(slots)
-
-
-def _together(parts: Sequence[list[Any]]) -> _Part:
-    """As one, and in bytes: PostgreSQL hands out views of memory."""
-    if len(parts) == 1:
-        requests, errors, ttft, latency = parts[0]
-        return requests, errors, bytes(ttft), bytes(latency)
-    counts, failed, *packed = zip(*parts, strict=True)
-    first, whole = (merged(tuple(map(bytes, kind))) for kind in packed)
-    return sum(counts), sum(failed), first, whole
+def _together(parts: Sequence[_Part]) -> _Part:
+    requests, errors, ttft, latency = zip(*parts, strict=True)
+    return sum(requests), sum(errors), merged(ttft), merged(latency)
 
 
 @lru_cache(maxsize=16_384)
