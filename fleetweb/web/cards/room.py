@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from fleetweb.core.discretion import discreet
 from fleetweb.core.presence import NEEDS_OWNER, ClusterPresence, CognitiveState, FleetPresence
@@ -13,6 +14,8 @@ from .machine import MachineCard, machine
 from .moments import Moment, moment
 from .ribbon import RibbonCard, ribbon
 from .stage import StageCard, king, stage
+
+FITS_A_LINE: Final = 44  # characters of the largest letters, on the narrowest desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class FleetCard:
     look: Look
     intensity: str
     summary: tuple[str, ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it would not fit into one line of the largest letters on a desk."""
+        return len(self.speaker) + len(self.sentence) > FITS_A_LINE
 
 
 @dataclass(frozen=True, slots=True)
