@@ -18,6 +18,12 @@ REQUIRE_ALL = "FLEETWEB_TEST_REQUIRE_ALL"
 TOUCHES_WHAT_IS_SHARED = ("django_db", "shared")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What opens a browser first: it takes longest, and at the end one worker would have it all."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
