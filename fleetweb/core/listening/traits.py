@@ -78,10 +78,11 @@ def traits(passage: Passage, past: Past, groups: list[tuple[int, str]], before: 
     """`before` is what was carried over from the passage before."""
     found = _groups(groups)
     found.update(_signs(passage))
-    found.update(_echoes(passage, past))
+    numbers = _Numbers.of(passage, past)
+    found.update(_echoes(passage, past, numbers))
     found.update(_kinds(found))
     around = _setting(past) | before | {"bias": 1.0}
-    finer = found | _finer(passage, past, found)
+    finer = found | _finer(passage, past, numbers, found)
     return Traits(
         contradiction=finer | _side_by_side(finer) | _wording(passage.units) | around,
         revisit=found | _together(found) | around,
@@ -132,30 +133,40 @@ def _has_minus(units: tuple[Lexeme, ...]) -> bool:
     )
 
 
-def _echoes(passage: Passage, past: Past) -> Features:
-    numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
-    known = {number for number in numbers if past.knows_number(number)}
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Those of a passage, and which of them were written before."""
+
+    all: frozenset[str]
+    known: frozenset[str]
+
+    @classmethod
+    def of(cls, passage: Passage, past: Past) -> "_Numbers":
+        numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
+        return cls(frozenset(numbers), frozenset(filter(past.knows_number, numbers)))
+
+
+def _echoes(passage: Passage, past: Past, numbers: _Numbers) -> Features:
+    known = len(numbers.known)
     words = {unit.text for unit in passage.units if _has_content(unit)}
     found = {"words_known": sum(map(past.knows_word, words)) / len(words) if words else 0.0}
-    if numbers:
+    if numbers.all:
         found["numbers"] = 1.0
-        found["numbers_known"] = len(known) / len(numbers)
-        found["two_numbers_known"] = float(len(known) >= 2)
-        found["all_numbers_known"] = float(len(known) == len(numbers))
+        found["numbers_known"] = known / len(numbers.all)
+        found["two_numbers_known"] = float(known >= 2)
+        found["all_numbers_known"] = float(known == len(numbers.all))
     return {name: value for name, value in found.items() if value}
 
 
-def _finer(passage: Passage, past: Past, found: Features) -> Features:
+def _finer(passage: Passage, past: Past, numbers: _Numbers, found: Features) -> Features:
     """What tells a clash from an agreement, and nothing of going back."""
-    numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
-    known = {number for number in numbers if past.knows_number(number)}
     signs = {
         "minus": _has_minus(passage.units),
-        "numbers_mixed": 0 < len(known) < len(numbers),
-        "numbers_old": bool(known - past.latest),
+        "numbers_mixed": 0 < len(numbers.known) < len(numbers.all),
+        "numbers_old": bool(numbers.known - past.latest),
         "echo": _is_echo(passage.units, past),
-        "several_denials": sum(group in found for group in _DENIALS) > 1,
-        "opens_doubting": "open:wait" in found or "open:but" in found,
+        "several_denials": _denies_twice(found),
+        "opens_doubting": _opens_doubting(found),
     }
     return {name: 1.0 for name, holds in signs.items() if holds}
 
@@ -205,16 +216,23 @@ def _kinds(found: Mapping[str, float]) -> Features:
     return {name: value for name, value in more.items() if value}
 
 
+def _denies_twice(found: Features) -> bool:
+    return sum(group in found for group in _DENIALS) > 1
+
+
+def _opens_doubting(found: Features) -> bool:
+    return "open:wait" in found or "open:but" in found
+
+
 def _together(found: Features) -> Features:
     """Those that mean something for going back only side by side."""
     denies, claims, returns = "denial" in found, "claim" in found, "returns" in found
-    doubts = "open:wait" in found or "open:but" in found
     again = "again" in found and ("redo" in found or "go_back" in found)
     known, third = "numbers_known" in found, "third" in found
     both = {
         "denial&claim": denies and claims,
-        "denials&claim": claims and sum(group in found for group in _DENIALS) > 1,
-        "denial&doubt": denies and doubts,
+        "denials&claim": claims and _denies_twice(found),
+        "denial&doubt": denies and _opens_doubting(found),
         "denial&numbers": denies and "two_numbers_known" in found,
         "denial&claim&numbers": denies and claims and known,
         "denial&together": denies and "together" in found,
