@@ -3,7 +3,8 @@ import pytest
 from fleetweb.core.listening.cues import cues
 from fleetweb.core.listening.lexing import Lexer
 from fleetweb.core.listening.passages import Passage
-from fleetweb.core.listening.traits import Past, Traits, traits
+from fleetweb.core.listening.past import Past
+from fleetweb.core.listening.traits import Traits, traits
 
 
 def passage(text: str) -> Passage:

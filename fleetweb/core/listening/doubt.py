@@ -12,7 +12,8 @@ from pathlib import Path
 
 from .cues import cues
 from .passages import Passage
-from .traits import Features, Past, Traits, traits
+from .past import Past
+from .traits import Features, Traits, traits
 
 
 @dataclass(frozen=True, slots=True)

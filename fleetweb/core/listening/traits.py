@@ -14,50 +14,13 @@ from itertools import combinations, pairwise
 from .cues import GROUPS
 from .lexing import Kind, Lexeme
 from .passages import Passage
+from .past import Past, has_content, value_of
 
 Features = dict[str, float]
 
 _HEAD_UNITS = 12
 _OPENING_UNITS = 3
-_MEMORY = 4000  # words and numbers remembered of what was written before
-_COMMON_WORD = 3  # letters; shorter words say nothing about what a passage is about
 _ECHO_UNITS = 10  # a question as short as this takes up what was just said: "Minus five people?"
-
-
-class Past:
-    """What has been written so far, as far as a passage can be held against it."""
-
-    def __init__(self) -> None:
-        self._words: dict[str, None] = {}
-        self._numbers: dict[str, None] = {}
-        self.groups: Counter[str] = Counter()
-        self.passages = 0
-        self.latest: frozenset[str] = frozenset()  # words and numbers of the passage just before
-
-    def add(self, passage: Passage, groups: Iterable[str]) -> None:
-        self.latest = self.learn(passage.units)
-        self.groups.update(groups)
-        self.passages += 1
-
-    def learn(self, units: Iterable[Lexeme]) -> frozenset[str]:
-        """Remembers the words and numbers of `units`, and says which these are."""
-        learned = set()
-        for unit in units:
-            if unit.kind is Kind.NUMBER:
-                key, memory = _value(unit.text), self._numbers
-            elif _has_content(unit):
-                key, memory = unit.text, self._words
-            else:
-                continue
-            _remember(memory, key)
-            learned.add(key)
-        return frozenset(learned)
-
-    def knows_number(self, value: str) -> bool:
-        return value in self._numbers
-
-    def knows_word(self, text: str) -> bool:
-        return text in self._words
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +105,13 @@ class _Numbers:
 
     @classmethod
     def of(cls, passage: Passage, past: Past) -> "_Numbers":
-        numbers = {_value(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
+        numbers = {value_of(unit.text) for unit in passage.units if unit.kind is Kind.NUMBER}
         return cls(frozenset(numbers), frozenset(filter(past.knows_number, numbers)))
 
 
 def _echoes(passage: Passage, past: Past, numbers: _Numbers) -> Features:
     known = len(numbers.known)
-    words = {unit.text for unit in passage.units if _has_content(unit)}
+    words = {unit.text for unit in passage.units if has_content(unit)}
     found = {"words_known": sum(map(past.knows_word, words)) / len(words) if words else 0.0}
     if numbers.all:
         found["numbers"] = 1.0
@@ -276,21 +239,6 @@ _WORD = 0.3  # words are more still
 def _keys(units: Iterable[Lexeme]) -> Iterable[str]:
     for unit in units:
         if unit.kind is Kind.NUMBER:
-            yield _value(unit.text)
-        elif _has_content(unit):
+            yield value_of(unit.text)
+        elif has_content(unit):
             yield unit.text
-
-
-def _has_content(unit: Lexeme) -> bool:
-    return (unit.kind is Kind.WORD and len(unit.text) > _COMMON_WORD) or unit.kind is Kind.HAN
-
-
-def _value(number: str) -> str:
-    return number.replace(",", "").rstrip(".:")
-
-
-def _remember(memory: dict[str, None], key: str) -> None:
-    memory.pop(key, None)
-    memory[key] = None
-    if len(memory) > _MEMORY:
-        del memory[next(iter(memory))]
