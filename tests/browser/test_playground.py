@@ -378,6 +378,16 @@ class TestLooks:
         await expect(state(page)).to_have_text("Answered", timeout=30_000)
         assert await page.evaluate(wide) == 0
 
+    async def test_a_long_sentence_fits_a_phone(self, composer: Composer) -> None:
+        _, page = await composer(
+            THINKER, FaultKind.THINKING_CONTRADICTS, viewport={"width": 360, "height": 740}
+        )
+        await ask(page, "Plan a garden.")
+        await expect(page.locator(".mind")).to_contain_text("Grappling", timeout=15_000)
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(wide) == 0
+        await stop(page)
+
     async def test_the_keyboard_reaches_everything_in_its_order(
         self, room: ControlRoom, arrive: Arrive
     ) -> None:
