@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from fleetweb.fleet import seeding as machines
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         )
         machines.seed(nodes, seeding.since, seeding.until, options["seed"])
         written = seeding.run(self._tell if options["verbosity"] > 1 else _say_nothing)
+        _look_over()
         took_s = time.monotonic() - began
         self.stdout.write(f"{written:,} requests over {options['days']} days in {took_s:.0f} s.")
 
@@ -58,6 +60,13 @@ class Command(BaseCommand):
 
 def _say_nothing(_at: datetime, _written: int) -> None:
     return
+
+
+def _look_over() -> None:
+    """PostgreSQL plans by what it last saw, and looks only now and then by itself."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 def _refuse_if_kept() -> None:
