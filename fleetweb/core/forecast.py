@@ -84,32 +84,35 @@ def _loading(measured: Histogram) -> Estimate | None:
 
 def served(pace: Pace, ask: Ask) -> Forecast:
     """Reading and writing alone."""
-    first_token = _within(pace.first_token_s(ask), pace.measure("first"))
-    end = _within(pace.end_s(ask), _end_misses(pace, ask))
+    first_token = _within(pace.first_token_s(ask), pace, "first")
+    end = _within(pace.end_s(ask), pace, f"end.{pace.bound(ask)}")
     if first_token is not None and end is not None:
         end = _bounded(end, first_token, pace, ask)
         end = Estimate(max(end.p50_s, first_token.p50_s), max(end.p90_s, first_token.p90_s))
     return Forecast(first_token, end)
 
 
-def _end_misses(pace: Pace, ask: Ask) -> Histogram:
-    """Actual over expected of answers that ended alike, or of all while those are too few."""
-    own = pace.measure(f"end.{pace.bound(ask)}")
-    if own.count >= DECILE_FROM:
-        return own
-    return pace.measure("end.free").merge(pace.measure("end.bounded"))
-
-
-def _within(expected_s: float | None, misses: Histogram) -> Estimate | None:
+def _within(expected_s: float | None, pace: Pace, misses: str) -> Estimate | None:
     """The expectation, corrected by how far off earlier ones were."""
     if expected_s is None:
         return None
+    usual, worst = pace.once(("misses", misses), lambda: _corrections(_misses(pace, misses)))
+    return Estimate(expected_s * usual, expected_s * worst)
+
+
+def _misses(pace: Pace, name: str) -> Histogram:
+    """Actual over expected of answers that ended alike, or of all while those are too few."""
+    if name == "first" or pace.count(name) >= DECILE_FROM:
+        return pace.measure(name)
+    return pace.measure("end.free").merge(pace.measure("end.bounded"))
+
+
+def _corrections(misses: Histogram) -> tuple[float, float]:
+    """How many times the expectation half, and nine in ten, stay within."""
     usual = _covering(misses, 0.5) or 1.0
     if misses.count < DECILE_FROM:
-        worst = max(misses.max or 0.0, usual * UNLEARNED_SPREAD)
-    else:
-        worst = _covering(misses, 0.9) or usual
-    return Estimate(expected_s * usual, expected_s * worst)
+        return usual, max(misses.max or 0.0, usual * UNLEARNED_SPREAD)
+    return usual, _covering(misses, 0.9) or usual
 
 
 def _covering(misses: Histogram, share: float) -> float | None:

@@ -126,8 +126,7 @@ class Histogram:
     ) -> tuple[float | None, ...]:
         if not buckets:
             return (None,) * len(qs)
-        indexes, counts = zip(*buckets, strict=True)
-        found = (_middle(indexes[place]) for place in _nearest(counts, qs))
+        found = (_middle(buckets[place][0]) for place in _nearest(map(_counts, buckets), qs))
         return _within(found, self.min_thousandths, self.max_thousandths)
 
     def _past(self, value: float) -> tuple[tuple[int, int], ...]:
@@ -176,7 +175,7 @@ def _parts(packed: bytes) -> tuple[list[int], list[int]]:
     return head, body
 
 
-def _nearest(counts: Sequence[int], qs: Iterable[float]) -> Iterator[int]:
+def _nearest(counts: Iterable[int], qs: Iterable[float]) -> Iterator[int]:
     """The places of the buckets that these percentiles lie in."""
     so_far = list(accumulate(counts))
     for q in qs:

@@ -1,8 +1,9 @@
 """How fast one model works at one place, learned from the requests it answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from functools import reduce
+from typing import Any, Self, TypeVar
 
 from .latency import PROMPT_SIZES, Histogram, prompt_bucket
 
@@ -11,6 +12,8 @@ from .latency import PROMPT_SIZES, Histogram, prompt_bucket
 OVERHEAD_TOKENS = 64
 ENOUGH = 3  # samples from which a prompt size, or company, has a figure of its own
 SETTLED = 5  # answers before which an expectation is too green to be held against what came
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Pace:
     """
 
     measures: Mapping[str, Histogram] = field(default_factory=dict)
+    _found: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def merged(cls, paces: Iterable[Self]) -> Self:
@@ -71,9 +75,14 @@ class Pace:
     def unpacked(cls, packed: Mapping[str, bytes]) -> Self:
         return cls({name: Histogram.unpack(raw) for name, raw in packed.items()})
 
-    def learn(self, run: Run) -> Self:
-        """What is known after `run` too. Its expectation is judged by what was known before."""
-        return self._with({**self._speeds(run), **self._misses(run)})
+    def learn(self, *runs: Run) -> Self:
+        """What is known after `runs` too. Expectations are judged by what was known before all."""
+        seen: dict[str, list[float]] = {}
+        for run in runs:
+            for name, value in (*self._speeds(run).items(), *self._misses(run).items()):
+                if value is not None:
+                    seen.setdefault(name, []).append(value)
+        return self._with(seen)
 
     def _speeds(self, run: Run) -> dict[str, float | None]:
         """Rates as if it had been alone, and what its company cost it."""
@@ -91,7 +100,7 @@ class Pace:
         }
 
     def _misses(self, run: Run) -> dict[str, float | None]:
-        if self.measure("writing").count < SETTLED:
+        if self.count("writing") < SETTLED:
             return {}
         return {
             "first": _rate(run.first_token_s, self.first_token_s(run.ask)),
@@ -100,40 +109,58 @@ class Pace:
 
     def loaded_in(self, seconds: float) -> Self:
         """What is known after the model took `seconds` to load here."""
-        return self._with({"loading": seconds})
+        return self._with({"loading": [seconds]})
 
-    def _with(self, seen: Mapping[str, float | None]) -> Self:
-        known = {name: value for name, value in seen.items() if value is not None}
-        added = {name: self.measure(name).add(value) for name, value in known.items()}
+    def _with(self, seen: Mapping[str, Iterable[float]]) -> Self:
+        added = {n: reduce(Histogram.add, values, self.measure(n)) for n, values in seen.items()}
         return type(self)({**self.measures, **added})
 
     def measure(self, name: str) -> Histogram:
         """What was measured under `name`, empty where nothing was."""
         return self.measures.get(name, Histogram())
 
+    def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """What `find` finds of these measures. They don't change, so it is looked for once."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: Found = self._found[key]
+        return found
+
+    def count(self, name: str) -> int:
+        """How often it was measured."""
+        return self.once(("count", name), lambda: self.measure(name).count)
+
+    def percentile(self, name: str, q: float) -> float | None:
+        """What was measured under `name`, at that percentile; None where nothing was."""
+        return self.once((name, q), lambda: self.measure(name).percentile(q))
+
     def unread(self, ask: Ask) -> int:
         """The tokens that must be read: those not cached, or as many as usually are not."""
         if ask.cached_tokens is not None:
             return max(0, ask.prompt_tokens - ask.cached_tokens)
-        usual = self.measure("cached").percentile(50) or 0.0
+        usual = self.percentile("cached", 50) or 0.0
         return round(ask.prompt_tokens * (1 - min(usual, 1.0)))
 
     def reading_rate(self, tokens: int) -> float | None:
         """Tokens per second at that prompt size, or at all sizes where it has not been seen."""
-        own = self.measure(f"reading.{prompt_bucket(tokens)}")
-        if own.count < ENOUGH:
-            sizes = range(len(PROMPT_SIZES) + 1)
-            own = Histogram.merged(self.measure(f"reading.{size}") for size in sizes)
-        return own.percentile(50) or None
+        own = f"reading.{prompt_bucket(tokens)}"
+        if self.count(own) >= ENOUGH:
+            return self.percentile(own, 50) or None
+        return self.once("reading", self._reading_rate)
+
+    def _reading_rate(self) -> float | None:
+        sizes = range(len(PROMPT_SIZES) + 1)
+        every = Histogram.merged(self.measure(f"reading.{size}") for size in sizes)
+        return every.percentile(50) or None
 
     def writing_rate(self, q: float) -> float | None:
         """Tokens per second of an answer without company, at that percentile."""
-        return self.measure("writing").percentile(q) or None
+        return self.percentile("writing", q) or None
 
     def drag(self, kind: str, ask: Ask) -> float:
         """How many times longer `reading` or `writing` takes in such company than alone."""
-        costs = self.measure(f"company.{kind}")
-        each = costs.percentile(50) if costs.count >= ENOUGH else None
+        costs = f"company.{kind}"
+        each = self.percentile(costs, 50) if self.count(costs) >= ENOUGH else None
         return 1 + (each or 0.0) * max(0, ask.ahead)
 
     def first_token_s(self, ask: Ask) -> float | None:
@@ -157,14 +184,14 @@ class Pace:
 
     def usual_answer(self, ask: Ask) -> float | None:
         """Tokens that answers usually have here, within the caller's bound."""
-        usual = self.measure("answers").percentile(50)
+        usual = self.percentile("answers", 50)
         if usual is None or ask.max_tokens is None:
             return usual if usual is not None else ask.max_tokens
         return min(usual, ask.max_tokens)
 
     def bound(self, ask: Ask) -> str:
         """Whether the caller's bound or the model should end the answer."""
-        usual = self.measure("answers").percentile(50)
+        usual = self.percentile("answers", 50)
         bounded = ask.max_tokens is not None and (usual is None or ask.max_tokens <= usual)
         return "bounded" if bounded else "free"
 

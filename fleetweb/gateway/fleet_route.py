@@ -11,7 +11,6 @@ from fleetweb.core.balancing import LoadBalanceStrategy, RouteResult
 from fleetweb.core.candidates import Door
 from fleetweb.core.chat import ChatRequest, Chunk, estimate_prompt_tokens
 from fleetweb.core.latency import prompt_bucket
-from fleetweb.core.listening.silence import Gaps
 from fleetweb.core.naming import Alias, resolve
 from fleetweb.core.streams import Stage
 from fleetweb.errors import ModelUnknown, NoCandidate, ProviderError
@@ -85,9 +84,10 @@ class FleetRoute:
             return
         listener = passage.measures.listener
         listener.finish(time.monotonic())
-        self.experience.learn_gaps(passage.model_id, Gaps.of(listener.ended_gaps()))
+        self.experience.learn_gaps(passage.model_id, listener.ended_gaps())
         if run := passage.measures.run():
             self.experience.learn_run(passage.model_id, passage.cluster or "", run)
+        self.experience.catch_up()
 
     async def _model(self, name: str, view: FleetView) -> str:
         """exo's id of what `name` means; the catalogue is asked only for what is not loaded."""

@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from fleetweb.core.chat import Chunk, Progress, Usage
-from fleetweb.core.listening.silence import Gap, Gaps, Phase
+from fleetweb.core.listening.silence import Gap, Phase
 from fleetweb.core.pace import Ask, Run
 from fleetweb.core.progress import Progress as Come
 from fleetweb.core.streams import Outcome, Stage
+from fleetweb.gateway import experience as experience_module
 from fleetweb.gateway.experience import Experience
 from fleetweb.gateway.models import RequestMetric
 from fleetweb.gateway.passage import Passage
@@ -77,13 +78,27 @@ def test_loading_takes_as_long_as_it_took():
 
 
 def test_silences_add_up_over_clusters():
-    experience = Experience()
-    assert experience.gaps_of(MODEL) is None
-    gaps = Gaps.of([Gap(Phase.THINKING, 0.1, 900)] * 200 + [Gap(Phase.THINKING, 22.0, 900)])
-    experience.learn_gaps(MODEL, gaps)
-    assert experience.gaps_of(MODEL).longest_s(Phase.THINKING, 900) is None  # too few
-    experience.learn_gaps(MODEL, gaps)
-    assert experience.gaps_of(MODEL).longest_s(Phase.THINKING, 900) == pytest.approx(22.0)
+    assert Experience().gaps_of(MODEL) is None
+    gaps = [Gap(Phase.THINKING, 0.1, 900)] * 200 + [Gap(Phase.THINKING, 22.0, 900)]
+    once, twice = Experience(), Experience()
+    once.learn_gaps(MODEL, gaps)
+    assert once.gaps_of(MODEL).longest_s(Phase.THINKING, 900) is None  # too few
+    for _ in range(2):
+        twice.learn_gaps(MODEL, gaps)
+    assert twice.gaps_of(MODEL).longest_s(Phase.THINKING, 900) == pytest.approx(22.0)
+
+
+def test_what_comes_at_once_is_learned_together_and_soon(monkeypatch):
+    """However many answers end in a moment, forecasts are reckoned anew only so often."""
+    now = [1000.0]
+    monkeypatch.setattr(experience_module.time, "monotonic", lambda: now[0])
+    experience = experienced(1)
+    first = outlook(experience).pace
+    for _ in range(30):
+        experience.learn_run(MODEL, HOME, run())
+        assert outlook(experience).pace is first
+    now[0] += experience_module.LEARNS_EVERY_S
+    assert outlook(experience).pace.count("writing") == 31
 
 
 # On its way
@@ -279,7 +294,7 @@ async def test_the_longest_silence_is_not_forgotten_with_the_process(db):
     await in_database(row.save)
     recalled = Experience()
     await recalled.recall()
-    recalled.learn_gaps(MODEL, Gaps.of([Gap(Phase.ANSWERING, 0.1, 900)] * 400))
+    recalled.learn_gaps(MODEL, [Gap(Phase.ANSWERING, 0.1, 900)] * 400)
     known = recalled.gaps_of(MODEL)
     assert known.longest_s(Phase.ANSWERING, 900) == pytest.approx(40.0)
     assert known.longest_s(Phase.THINKING, 900) is None  # one alone says nothing
