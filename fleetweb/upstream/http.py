@@ -38,7 +38,7 @@ _STATUS_WORDS = {
     503: ": it is not ready",
 }
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, "_Client"] = WeakKeyDictionary()
 
 
 class BodyTooLargeError(Exception):
@@ -50,17 +50,41 @@ class BodyTooLargeError(Exception):
 
 def client() -> httpx.AsyncClient:
     """The running loop's client. It ignores proxies of the environment and follows no redirect."""
+    return _client()
+
+
+def _client() -> "_Client":
     loop = asyncio.get_running_loop()
     if loop not in _clients:
         _forget_closed_loops()
-        _clients[loop] = httpx.AsyncClient(
+        _clients[loop] = _Client()
+    return _clients[loop]
+
+
+class _Client(httpx.AsyncClient):
+    """httpx's, whose transports can be asked without the rest of it."""
+
+    def __init__(self) -> None:
+        self.plain = _Plain()
+        self.secure = httpx.AsyncHTTPTransport(limits=LIMITS, trust_env=False)
+        super().__init__(
             timeout=TIMEOUT,
-            limits=LIMITS,
             trust_env=False,
             follow_redirects=False,
-            mounts={"http://": _Plain()},
+            transport=self.secure,
+            mounts={"http://": self.plain},
         )
-    return _clients[loop]
+
+    async def begin(self, request: httpx.Request) -> httpx.Response:
+        """The answer to `request`, body unread.
+
+        No cookies, no redirects, no log: what httpx does for those takes as long as the answer's
+        head takes to be read.
+        """
+        transport = self.plain if request.url.scheme == "http" else self.secure
+        response = await transport.handle_async_request(request)
+        response.request = request
+        return response
 
 
 class _Plain(httpx.AsyncHTTPTransport):
@@ -201,7 +225,7 @@ async def post_stream(
         headers={**PLAIN, "content-type": "application/json", **headers},
         extensions={"timeout": timeout.as_dict()},
     )
-    return await client().send(request, stream=True)
+    return await _client().begin(request)
 
 
 @lru_cache(maxsize=256)

@@ -8,12 +8,13 @@ import asyncio
 import ipaddress
 import select
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import httpcore2 as httpcore
 
 READ_AHEAD_BYTES: Final = 256 * 1024
+SENT_TOGETHER_BYTES: Final = 64 * 1024
 _ASYNCIO_NAMES: Final = {"client_addr": "sockname", "server_addr": "peername", "socket": "socket"}
 
 
@@ -41,16 +42,34 @@ class Stream(httpcore.AsyncNetworkStream):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._unsent = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _faults(httpcore.ReadTimeout, httpcore.ReadError):
+        """Written out, for every token passes here: managers of contexts cost more than reading."""
+        if self._unsent:
+            with suppress(httpcore.WriteError):  # it may have been answered all the same
+                await self._send(timeout)
+        try:
+            if timeout is None:
+                return await self._reader.read(max_bytes)
             async with asyncio.timeout(timeout):
                 return await self._reader.read(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """What is short waits for what follows: a request's head and body go out as one."""
+        self._unsent += buffer
+        if len(self._unsent) >= SENT_TOGETHER_BYTES:
+            await self._send(timeout)
+
+    async def _send(self, timeout: float | None) -> None:
+        data, self._unsent = self._unsent, b""
         with _faults(httpcore.WriteTimeout, httpcore.WriteError):
             async with asyncio.timeout(timeout):
-                self._writer.write(buffer)
+                self._writer.write(data)
                 await self._writer.drain()
 
     async def aclose(self) -> None:

@@ -147,16 +147,15 @@ class WireProvider(ABC):
     ) -> bytes | None:
         """The next bytes, None at the end. What comes to grief after the answer is its end too."""
         try:
-            with self._faults(ProviderReplyInvalid):
-                try:
-                    async with asyncio.timeout_at(deadline.at):
-                        return await anext(pieces, None)
-                except TimeoutError as error:
-                    raise deadline.passed(self._whom) from error
-        except ProviderError:
+            async with asyncio.timeout_at(deadline.at):
+                return await anext(pieces, None)
+        except Exception as error:
             if decoder.finished:
                 return None
-            raise
+            if isinstance(error, TimeoutError):
+                raise deadline.passed(self._whom) from error
+            with self._faults(ProviderReplyInvalid):
+                raise
 
     async def _error_body(self, response: http.Response) -> dict[str, Any]:
         """The decoded body of an error, empty where it is no JSON object or does not come."""
