@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
+
 JsonObject: TypeAlias = Mapping[str, Any]
 
 # Fields that say who asks or how the answer travels, not what is asked.
@@ -124,13 +126,13 @@ class Stats:
     load_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """One piece of an answer. Each field is empty or None where the piece does not bring it.
 
     `id` is the provider's name for the answer (exo: the command id, which cancels it and finds
     its task); `model` is what truly answers. `logprobs` is in OpenAI's form.
     `finish_reason` is OpenAI's: stop, length, tool_calls, content_filter.
+    Every token makes one: as a dataclass that would take ten times as long (measured).
     """
 
     content: str = ""

@@ -89,11 +89,14 @@ class Streamed:
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _tell(self, chunk: Chunk) -> None:
-        self._has_spoken = self._has_spoken or chunk.has_output
+        is_first = chunk.has_output and not self._has_spoken
+        self._has_spoken = self._has_spoken or is_first
         self._writer.model = self._passage.model_id or self._writer.model
         is_news = self._exchange.begun or self._has_spoken or chunk.finish_reason is not None
         if is_news and (data := self._writer.write(chunk)):
             await self._say(data)
+        if is_first:
+            await _sent()
 
     async def _beat(self) -> None:
         await asyncio.sleep(BEGINS_WITHIN_S)
@@ -117,3 +120,13 @@ class Streamed:
                 await self._exchange.finish(data)
             else:
                 await self._exchange.write(data)
+
+
+async def _sent() -> None:
+    """Let what was written leave, before more of what came with it is worked on.
+
+    Servers send when the loop comes round: to that this round's sockets are found writable, and
+    written to in the next.
+    """
+    for _ in range(2):
+        await asyncio.sleep(0)
