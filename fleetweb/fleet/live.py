@@ -23,6 +23,7 @@ _decoder = msgspec.json.Decoder(FleetPresence)
 
 
 _published: FleetPresence | None = None
+_encoded = b""  # the same as it stands in the cache, if this process was the last to say something
 
 
 def is_rehearsal() -> bool:
@@ -31,9 +32,9 @@ def is_rehearsal() -> bool:
 
 
 async def publish(presence: FleetPresence) -> None:
-    global _published
-    _published = presence
-    keep = partial(cache.set, KEY, msgspec.json.encode(presence), timeout=KEPT_FOR_S)
+    global _published, _encoded
+    _published, _encoded = presence, msgspec.json.encode(presence)
+    keep = partial(cache.set, KEY, _encoded, timeout=KEPT_FOR_S)
     if is_near():
         keep()
     else:
@@ -54,7 +55,9 @@ async def watched(now: datetime) -> FleetPresence | None:
 def seen() -> FleetPresence | None:
     """The same as `current`, for views that are not async."""
     encoded = cache.get(KEY)
-    return None if encoded is None else _decoded(encoded)
+    if encoded is None:
+        return None
+    return _published if encoded == _encoded else _decoded(encoded)
 
 
 def is_near() -> bool:

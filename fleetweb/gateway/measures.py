@@ -56,9 +56,9 @@ class Measures:
     finish_reason: str | None = None
     listener: Listener = field(default_factory=Listener)
     outlook: Outlook | None = None
-    promised: Forecast | None = None  # what was expected when it was sent
     expected_s: float = 0.0  # when the outlook was had, in seconds since it was asked
     sent_s: float | None = None  # when the present attempt began, likewise
+    sent_with: Outlook | None = None  # the outlook it had then
     _began: float = field(default_factory=time.monotonic)
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=256))
 
@@ -78,8 +78,7 @@ class Measures:
     def sent(self, outlook: Outlook, gaps: Gaps | None) -> None:
         """It goes to a machine now; what it may take and what silences are usual is known."""
         self.expects(outlook)
-        self.sent_s = self.expected_s
-        self.promised = self.forecast()
+        self.sent_s, self.sent_with = self.expected_s, outlook
         self.listener = Listener(
             gaps, prompt_tokens=outlook.ask.prompt_tokens, started_at=time.monotonic()
         )
@@ -150,6 +149,13 @@ class Measures:
                 writing_s=None if first_token_s is None else elapsed_s - first_token_s,
             )
         ).after(self.expected_s)
+
+    @property
+    def promised(self) -> Forecast | None:
+        """What was expected when it was sent."""
+        if self.sent_s is None or self.sent_with is None:
+            return None
+        return self.sent_with.forecast(Progress(elapsed_s=0.0)).after(self.sent_s)
 
     def run(self) -> Run | None:
         """How the answer went, to be learned from; None where it teaches nothing."""

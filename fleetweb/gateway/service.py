@@ -34,6 +34,8 @@ from .signals import request_ended
 
 # A request that is over sooner is written down once; one that lasts, as soon as this.
 NOTED_AFTER_S: Final = 0.05
+# What is learned of an answer can wait until its last byte is out.
+LEARNED_AFTER_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Gateway:
             self.recorder.write(entry_of(passage, self.recorder.process))
 
     def _conclude(self, passage: Passage, said: Collector | None) -> asyncio.Future[None]:
-        """Write down how it went, which is done with the future; meanwhile what else is to be."""
+        """Write down how it went, which is done with the future."""
         usage = passage.measures.usage
         if usage is not None or passage.outcome is Outcome.OK:
             paid = EXO if passage.cached else passage.provider  # an answer is paid for once
@@ -148,10 +150,13 @@ class Gateway:
         entry = entry_of(passage, self.recorder.process, _text_of(passage, said))
         written = self.recorder.write(entry)
         self.desk.leave(passage)
+        asyncio.get_running_loop().call_later(LEARNED_AFTER_S, self._learn, passage)
+        return written
+
+    def _learn(self, passage: Passage) -> None:
         request_ended.send(sender=Gateway, passage=passage)
         if passage.outcome is Outcome.OK:
             self.fleet.learn(passage)
-        return written
 
     def _keeps_text(self, passage: Passage) -> bool:
         return self.config.keep_text or passage.caller.keeps_text

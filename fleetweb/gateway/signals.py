@@ -3,5 +3,5 @@
 from django.dispatch import Signal
 
 # Sent with `passage` (Passage) for every request that is over, however it ended. Receivers are
-# plain functions, called while its caller waits for the last byte.
+# plain functions, called once its last byte is on its way.
 request_ended = Signal()
