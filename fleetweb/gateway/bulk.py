@@ -27,15 +27,12 @@ class Table:
         self._insert = f'INSERT INTO "{self._table}" ({self._columns}) VALUES ({marks})'  # noqa: S608
         renewed = [f for f in self.fields if not f.primary_key and f.name not in kept]
         changes = ", ".join(f'"{f.column}" = EXCLUDED."{f.column}"' for f in renewed)
-        key = model._meta.pk.column
-        self._upsert = f'{self._insert} ON CONFLICT ("{key}") DO UPDATE SET {changes}'
+        self._key = model._meta.pk.column
+        self._upsert = f'{self._insert} ON CONFLICT ("{self._key}") DO UPDATE SET {changes}'
 
     def row(self, instance: models.Model) -> list[Any]:
         """What the database is given for `instance`."""
-        return [
-            field.get_db_prep_save(getattr(instance, field.attname), connection)
-            for field in self.fields
-        ]
+        return [_stored(instance, field) for field in self.fields]
 
     def insert(self, rows: Sequence[Sequence[Any]]) -> None:
         """All of them, in the transaction that goes on."""
@@ -55,7 +52,20 @@ class Table:
             with connection.cursor() as cursor:
                 cursor.executemany(self._upsert, rows)
 
+    def update(self, instances: Iterable[models.Model], *names: str) -> None:
+        """These fields of rows that are there. Django's `bulk_update` makes a case of every row."""
+        fields = [field for field in self.fields if field.name in names]
+        changes = ", ".join(f'"{field.column}" = %s' for field in fields)
+        update = f'UPDATE "{self._table}" SET {changes} WHERE "{self._key}" = %s'  # noqa: S608
+        rows = [[*(_stored(one, field) for field in fields), one.pk] for one in instances]
+        with connection.cursor() as cursor:
+            cursor.executemany(update, rows)
+
     def _copy(self, cursor: Any, rows: Iterable[Sequence[Any]]) -> None:
         with cursor.copy(f'COPY "{self._table}" ({self._columns}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
+
+
+def _stored(instance: models.Model, field: Any) -> Any:
+    return field.get_db_prep_save(getattr(instance, field.attname), connection)

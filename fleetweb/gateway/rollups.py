@@ -20,12 +20,14 @@ from fleetweb.core.buckets import STEPS, Resolution, Step, at_of, starts
 from fleetweb.core.streams import Outcome
 
 from . import energy
+from .bulk import Table
 from .models import RequestMetric
 from .rollup_models import HistoryTurn, Rollup, RollupSubject
 from .tally import Bucket, Subject, Sums, Tally, sums_in
 
 A_DAY: Final[Step] = STEPS[-1]
 KEY_FIELDS: Final = ("subject", "resolution", "start_s")
+_METRICS: Final = Table(RequestMetric)
 SUM_FIELDS: Final = tuple(
     field.name for field in Rollup._meta.concrete_fields if field.name not in ("id", *KEY_FIELDS)
 )
@@ -149,12 +151,9 @@ def _save(rows: Iterable[Rollup]) -> None:
 
 def _mark(counted: Sequence[RequestMetric]) -> None:
     """Write down that they are counted, as what they were when they were read."""
-    statuses = {metric.status for metric in counted}
-    for status in statuses:
-        ids = [metric.pk for metric in counted if metric.status == status]
-        RequestMetric.objects.filter(pk__in=ids).update(counted_as=status)
-    if measured := [metric for metric in counted if metric.energy_j is not None]:
-        RequestMetric.objects.bulk_update(measured, ["energy_j"])
+    for metric in counted:
+        metric.counted_as = metric.status
+    _METRICS.update(counted, "counted_as", "energy_j")
 
 
 @transaction.atomic
