@@ -32,6 +32,7 @@ from .upkeep import keep_up
 
 BEAT_S: Final = 1.0
 SHORTEST_BEAT_S: Final = 0.05  # however much happens at once
+RESTS: Final = 3.0  # times as long as a beat took: streams come before presence
 LONGEST_BEAT_S: Final = 5.0
 WATCHERS_FORGOTTEN_AFTER_S: Final = 15.0
 
@@ -70,8 +71,8 @@ class Poller:
             while True:
                 began = _seconds()
                 await self._survive()
-                took = _seconds() - began  # then as long a rest: streams come before presence
-                await asyncio.sleep(max(SHORTEST_BEAT_S - took, min(took, BEAT_S)))
+                took = _seconds() - began
+                await asyncio.sleep(max(SHORTEST_BEAT_S - took, min(RESTS * took, BEAT_S)))
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes with the news.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BEAT_S):
