@@ -10,6 +10,8 @@ from django.core.cache import CacheHandler, cache
 from django.db import connections
 from hypothesis import settings
 
+from fleetweb.web.cards.history import recent
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -56,6 +58,13 @@ def _what_processes_share(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         return
     for handler in (CacheHandler, ChannelLayerManager):
         monkeypatch.setattr(handler, "__getitem__", _unmarked)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of the past tell for seconds what was found: longer than a test waits."""
+    monkeypatch.setattr(recent, "SOON_S", 0.0)
+    monkeypatch.setattr(recent, "LATER_S", 0.0)
 
 
 def _unmarked(_: object, name: str) -> None:

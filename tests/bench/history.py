@@ -3,7 +3,8 @@
 It asks a history that is there, through Django's own test client: no network, the same middleware,
 views and templates as ever. `manage.py seed_history` makes one. FLEETWEB_BENCH_DATA is its data
 directory, and DATABASE_URL its address where it is not SQLite's; where none is given, one of
-`--seed-requests` is made. Each page is asked `--times`. On a machine that does much else, `cpu_`
+`--seed-requests` is made. Each page is asked `--times`, each time found anew, and then once more:
+`again_` is what those pay who ask the same within seconds. On a machine that does much else, `cpu_`
 says how long was really worked on it.
 """
 
@@ -63,6 +64,7 @@ def _measured(times: int) -> dict[str, Any]:
         "worst": {worst: asked[worst]},
         "within_budget": sum(told["p95_ms"] <= BUDGET_MS for told in asked.values()),
         "within_budget_of_cpu": sum(told["cpu_p95_ms"] <= BUDGET_MS for told in asked.values()),
+        "within_budget_again": sum(told["again_p95_ms"] <= BUDGET_MS for told in asked.values()),
         "out_of": len(asked),
         "asked": asked,
     }
@@ -131,24 +133,31 @@ def _timed(address: str, times: int) -> dict[str, float | int]:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
+    from fleetweb.web.cards.history import recent
+
     client = Client(headers={"host": "localhost"})
     client.get(f"/?token={settings.FLEETWEB_TOKEN}")
     with CaptureQueriesContext(connection):
         answer = client.get(address)
         number_of_queries = len(connection.queries_log)
-    took_ms, cpu_ms = [], []
-    for _ in range(times):
-        began, cpu_began = time.perf_counter(), time.process_time()
-        answer = client.get(address)
-        took_ms.append((time.perf_counter() - began) * 1000)
-        cpu_ms.append((time.process_time() - cpu_began) * 1000)
     if answer.status_code != 200:
         raise SystemExit(f"{address} answers {answer.status_code}.")
+    took_ms, cpu_ms, again_ms = [], [], []
+    for _ in range(times):
+        recent.forget()
+        began, cpu_began = time.perf_counter(), time.process_time()
+        client.get(address)
+        took_ms.append((time.perf_counter() - began) * 1000)
+        cpu_ms.append((time.process_time() - cpu_began) * 1000)
+        began = time.perf_counter()
+        client.get(address)
+        again_ms.append((time.perf_counter() - began) * 1000)
     return {
         "p50_ms": round(statistics.median(took_ms), 1),
         "p95_ms": _p95(took_ms),
         "cpu_p50_ms": round(statistics.median(cpu_ms), 1),
         "cpu_p95_ms": _p95(cpu_ms),
+        "again_p95_ms": _p95(again_ms),
         "queries": number_of_queries,
         "bytes": len(answer.content),
     }

@@ -3,21 +3,23 @@
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from msgspec.json import encode
 
 from fleetweb.fleet import live
 from fleetweb.fleet.models import Node
 
 from ..cards.history import asked, book, history
+from ..cards.history.asking import Asked
 from ..cards.history.book import Book
 from ..cards.history.machine import machine_facts
-from ..cards.history.page import as_json, opened
+from ..cards.history.page import HistoryCard, as_json, opened
+from ..cards.history.recent import recent
 from ..cards.history.records import as_csv
 
 # htmx asks for what changes as time goes on, for everything below the bar, or for one table.
@@ -41,17 +43,18 @@ def node_page(request: HttpRequest, name: str) -> HttpResponse:
 def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
     now = timezone.localtime(timezone=timezone.get_default_timezone())
     question = asked(request.GET, now)
+    name = node.name if node else None
     wanted, piece = request.GET.get("format", ""), request.GET.get("piece", "")
-    is_download = wanted in ("csv", "json")
-    is_table = piece == "table" and bool(request.htmx)  # type: ignore[attr-defined]
-    compares = not is_download and not is_table
-    found = book(question, now, node.name if node else None, compares=compares)
-    if is_download:
-        return _download(found, wanted, now)
-    if is_table:
-        return _table(request, found, now)
+    if wanted in ("csv", "json"):
+        return _download(question, name, wanted, now)
+    if piece == "table" and request.htmx:  # type: ignore[attr-defined]
+        return _table(request, book(question, now, name, compares=False), now)
+
+    def found() -> HistoryCard:
+        return history(book(question, now, name), now)
+
     context = {
-        "card": history(found, now),
+        "card": recent(("page", name, question.key), question.window, found),
         "machine": machine_facts(node, live.seen(), now) if node else None,
         "here": request.path,
     }
@@ -73,15 +76,18 @@ def _table(request: HttpRequest, found: Book, now: datetime) -> HttpResponse:
     return render(request, "history/_table.html", context)
 
 
-def _download(found: Book, wanted: str, now: datetime) -> HttpResponse:
-    if wanted == "csv":
-        body, kind = as_csv(found, now).encode(), "text/csv; charset=utf-8"
-    else:
-        body, kind = msgspec.json.encode(as_json(found, now)), "application/json"
-    begin = slugify(f"{found.window.since.astimezone(now.tzinfo):%Y-%m-%d %H%M}")
-    name = f"history-{slugify(found.node or found.asked.by.value)}-{begin}.{wanted}"
+def _download(question: Asked, name: str | None, wanted: str, now: datetime) -> HttpResponse:
+    """Everything that is shown, as a file."""
+
+    def found() -> bytes:
+        told = book(question, now, name, compares=False)
+        return as_csv(told, now).encode() if wanted == "csv" else encode(as_json(told, now))
+
+    body = recent((wanted, name, question.key), question.window, found)
+    begin = slugify(f"{question.window.since.astimezone(now.tzinfo):%Y-%m-%d %H%M}")
+    file = f"history-{slugify(name or question.by.value)}-{begin}.{wanted}"
     return HttpResponse(
         body,
-        content_type=kind,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        content_type="text/csv; charset=utf-8" if wanted == "csv" else "application/json",
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )

@@ -67,6 +67,11 @@ class Asked:
         kept = [] if "by" in changes else self._names()
         return urlencode([*parts, *((k, v) for k, v in changes.items() if v), *kept])
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells one question from another; a range that ends now is the same all the time."""
+        return self.address(), self.begin, self.end, self.wrong
+
     def _names(self) -> list[tuple[str, str]]:
         picked = [("pick", name) for name in self.picked]
         return picked + [("table", name) for name in self.opened]

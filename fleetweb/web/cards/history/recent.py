@@ -1,0 +1,45 @@
+"""What was worked out a moment ago, for everybody who asks the same again.
+
+A page that is open asks for its right edge every 5 or 30 s, and a fleet has several people: what
+took tens of milliseconds to find is not found anew for each of them.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from .window import Window
+
+# How long it is told again: less than half of what an open page waits before it asks.
+SOON_S, LATER_S = 2.0, 12.0
+A_DAY: Final = timedelta(days=1)
+MOST: Final = 16  # a page of a long time holds a megabyte or two
+
+Found = TypeVar("Found")
+
+_kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+
+
+def recent(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
+    """What `find` finds, or found under `key` a moment ago; longer ago where points lie far apart.
+
+    What is kept under a key is of one type.
+    """
+    now = time.monotonic()
+    until, found = _kept.get(key, (0.0, None))
+    if now < until:
+        return found  # type: ignore[return-value]  # the key says which it is
+    fresh = find()
+    keep_s = SOON_S if window.until - window.since <= A_DAY else LATER_S
+    _kept[key] = (now + keep_s, fresh)
+    _kept.move_to_end(key)
+    while len(_kept) > MOST:
+        _kept.popitem(last=False)
+    return fresh
+
+
+def forget() -> None:
+    """Have everything found anew."""
+    _kept.clear()
