@@ -10,6 +10,7 @@ from django.core.cache import CacheHandler, cache
 from django.db import connections
 from hypothesis import settings
 
+from fleetweb.gateway import settled
 from fleetweb.web.cards.history import recent
 
 # How long an example takes says more about the machine than about the code.
@@ -65,6 +66,7 @@ def _everything_is_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of the past tell for seconds what was found: longer than a test waits."""
     monkeypatch.setattr(recent, "SOON_S", 0.0)
     monkeypatch.setattr(recent, "LATER_S", 0.0)
+    monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
 
 
 def _unmarked(_: object, name: str) -> None:

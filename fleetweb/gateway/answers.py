@@ -16,6 +16,7 @@ from fleetweb.core.answering import Answers, Slot
 from fleetweb.core.buckets import Step, starts
 from fleetweb.core.latency import packed_percentiles
 
+from . import settled
 from .rollup_models import Rollup, RollupSubject
 from .series import Subject, merged, not_added_up_yet
 
@@ -24,6 +25,7 @@ _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
 
 # Requests, errors, and the packed histograms of the time to the first token and in all.
 _Part = tuple[int, int, bytes, bytes]
+Slots = dict[int, list[Slot]]
 
 
 def pairs(model: str = "") -> dict[int, Subject]:
@@ -37,20 +39,51 @@ def pairs(model: str = "") -> dict[int, Subject]:
 def answers(
     subjects: Mapping[int, Subject], since: datetime, until: datetime, step: Step
 ) -> tuple[Answers, ...]:
-    """What happened with each of `pairs` from `since` to `until`: two queries."""
+    """What happened with each of `pairs` from `since` to `until`: two queries.
+
+    Of days that have long been over it may be what was so a few minutes ago.
+    """
     grid = starts(since, until, step, timezone.get_default_timezone())
+    ends = (*grid[1:-1], int(until.timestamp()))
+    split = settled.settled_places(grid)
+    rows = chain(
+        _added_up(subjects, grid[split:], step), _not_added_up_yet(subjects, grid[split:], step)
+    )
+    told = _slots(subjects, rows, grid[split:], ends[split:], step)
+    if split:
+        before = _settled(tuple(subjects.items()), grid[: split + 1], step, settled.moment())
+        told = {key: [*before[key], *slots] for key, slots in told.items()}
+    return tuple(Answers(s.name, s.model, tuple(told[key])) for key, s in subjects.items())
+
+
+@lru_cache(maxsize=8)
+def _settled(
+    subjects: tuple[tuple[int, Subject], ...], grid: tuple[int, ...], step: Step, _moment: int
+) -> Slots:
+    """Most of a long time. It changes only if a request of then ends now, or is pruned."""
+    rows = _added_up(dict(subjects), grid, step)
+    return _slots(dict(subjects), rows, grid, grid[1:], step)
+
+
+def _slots(
+    subjects: Iterable[int],
+    rows: Iterable[tuple[Any, ...]],
+    grid: Sequence[int],
+    ends: Sequence[int],
+    step: Step,
+) -> Slots:
+    """For each key what happened at each point."""
     place_of = cache(partial(step.place, grid=grid))
     found: defaultdict[tuple[int, int], list[_Part]] = defaultdict(list)
-    rows = chain(_added_up(subjects, grid, step), _not_added_up_yet(subjects, grid, step))
     for key, begins_s, requests, errors, ttft, latency in rows:
         part = (requests, errors, bytes(ttft), bytes(latency))  # PostgreSQL hands out views
         found[key, place_of(begins_s)].append(part)
-    blank = [Slot(*ends) for ends in zip(grid, [*grid[1:-1], int(until.timestamp())], strict=False)]
+    blank = [Slot(*times) for times in zip(grid, ends, strict=False)]
     slots = {key: blank.copy() for key in subjects}
     for (key, place), parts in found.items():
         part = parts[0] if len(parts) == 1 else _together(parts)
         slots[key][place] = _slot(blank[place].begins_s, blank[place].ends_s, part)
-    return tuple(Answers(s.name, s.model, tuple(slots[key])) for key, s in subjects.items())
+    return slots
 
 
 def _added_up(

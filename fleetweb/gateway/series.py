@@ -19,6 +19,7 @@ from django.utils import timezone
 from fleetweb.core.buckets import Step, at_of, starts, step_for
 from fleetweb.core.latency import Histogram, packed_percentiles
 
+from . import settled
 from .models import RequestMetric
 from .rollup_models import Rollup, RollupSubject
 from .rollups import count
@@ -103,19 +104,16 @@ def latency_series(
     """What happened to each of them from `since` to `until`, as at most about 400 points each.
 
     The first point is the one that `since` lies in. A subject nobody knows has empty points.
+    Of days that have long been over it may be what was so a few minutes ago.
     """
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    found: dict[Subject, defaultdict[int, list[Kept]]] = {s: defaultdict(list) for s in subjects}
-    place_of = cache(partial(step.place, grid=grid))
-    for subject, begins_s, kept in _all_kept(subjects, grid, step):
-        found[subject][place_of(begins_s)].append(kept)
-    return {
-        subject: _series(
-            subject, step, grid, {place: together(all_of) for place, all_of in of.items()}
-        )
-        for subject, of in found.items()
-    }
+    split = settled.settled_places(grid)
+    kept = _placed(subjects, _all_kept(subjects, grid[split:], step), grid, step)
+    if split:
+        before = _settled(tuple(subjects), grid[: split + 1], step, settled.moment())
+        kept = {subject: before[subject] | now for subject, now in kept.items()}
+    return {subject: _series(subject, step, grid, of) for subject, of in kept.items()}
 
 
 def step_of(since: datetime, until: datetime, series: int = 1) -> Step:
@@ -211,6 +209,31 @@ def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
     for sums, *packed in map(together, stretches.values()):
         parts.append(Kept(sums, *((merged(kind),) for kind in packed)))
     return _point(grid[0], together(parts))
+
+
+@lru_cache(maxsize=16)
+def _settled(
+    subjects: tuple[Subject, ...], grid: tuple[int, ...], step: Step, _moment: int
+) -> dict[Subject, dict[int, Kept]]:
+    """Most of a long time. It changes only if a request of then ends now, or is pruned."""
+    return _placed(subjects, _added_up(subjects, grid, step), grid, step)
+
+
+def _placed(
+    subjects: Sequence[Subject],
+    rows: Iterable[tuple[Subject, int, Kept]],
+    grid: Sequence[int],
+    step: Step,
+) -> dict[Subject, dict[int, Kept]]:
+    """What is kept of each point of `grid`, by its place there; nothing where there was nothing."""
+    found: dict[Subject, defaultdict[int, list[Kept]]] = {s: defaultdict(list) for s in subjects}
+    place_of = cache(partial(step.place, grid=grid))
+    for subject, begins_s, kept in rows:
+        found[subject][place_of(begins_s)].append(kept)
+    return {
+        subject: {place: together(parts) for place, parts in of.items()}
+        for subject, of in found.items()
+    }
 
 
 def _all_kept(

@@ -209,7 +209,6 @@ def _cell(piece: Piece, since_s: float, wall: Wall) -> CellCard:
     look = LOOKS[piece.state]
     is_part = piece.share < 0.995 and piece.state in NEEDS_OWNER
     height = max(LOWEST, HEIGHT * piece.share) if is_part else HEIGHT
-    lasted = f"for {words.duration(piece.lasted_s)}"
     return CellCard(
         state=piece.state,
         tone=look.tone.value,
@@ -217,8 +216,16 @@ def _cell(piece: Piece, since_s: float, wall: Wall) -> CellCard:
         width=svg(piece.ends_s - piece.begins_s),
         y=svg(HEIGHT - height),
         height=svg(height),
-        told=f"{look.word} {lasted}, {wall.span(piece.begins_s, piece.ends_s)}",
+        told=_cell_words(piece, wall),
     )
+
+
+@lru_cache(maxsize=MOST_TOLD)
+def _cell_words(piece: Piece, wall: Wall) -> str:
+    """What is past does not change: it is put into words once."""
+    lasted = words.duration(piece.lasted_s)
+    word = LOOKS[piece.state].word
+    return f"{word} for {lasted}, {wall.span(piece.begins_s, piece.ends_s)}"
 
 
 def _said(lasted: Mapping[CognitiveState, float]) -> str:

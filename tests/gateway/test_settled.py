@@ -1,0 +1,100 @@
+"""Days that have long been over are read once in a while, and say what reading them all says."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from fleetweb.core.buckets import STEPS
+from fleetweb.gateway import answers, rollups, series, settled
+from fleetweb.gateway.models import RollupSubject
+from fleetweb.gateway.recorder import Entry, _commit
+from fleetweb.gateway.series import Subject
+from tests.gateway.asked_before import request
+
+pytestmark = pytest.mark.django_db
+
+really = settled.settled_places
+NOW = datetime(2026, 11, 23, 14, 30, 20, tzinfo=UTC)
+KING = Subject(RollupSubject.NODE, "king")
+MINUTE, HOUR, DAY = STEPS[0], STEPS[2], STEPS[3]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """It is NOW; the clock by which things are read again stands until it is moved."""
+    seconds = [10_000.0]
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    monkeypatch.setattr(settled.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(settled, "settled_places", really)
+    forget()
+    yield seconds
+    forget()
+
+
+def forget():
+    series._settled.cache_clear()
+    answers._settled.cache_clear()
+
+
+def asked(*ages: timedelta):
+    _commit([Entry(request(NOW - age)) for age in ages])
+    while rollups.catch_up():
+        pass
+
+
+def told(days, step):
+    """How many requests each point has, for charts and for what stands out."""
+    since = NOW - timedelta(days=days)
+    (of_king,) = series.latency_series([KING], since, NOW, step).values()
+    (compared,) = answers.answers(answers.pairs(), since, NOW, step)
+    drawn = [point.count for point in of_king.points]
+    assert drawn == [slot.count for slot in compared.slots]
+    assert of_king.total.count == sum(drawn)
+    return drawn
+
+
+@pytest.mark.parametrize(("days", "step"), [(90, DAY), (7, HOUR), (3, HOUR), (1, MINUTE)])
+def test_it_says_what_reading_all_of_it_says(monkeypatch, days, step):
+    asked(*(timedelta(hours=7 * number) for number in range(1, 24 * days // 7 + 1)))
+    pieced = told(days, step)
+    monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
+    assert told(days, step) == pieced
+    assert sum(pieced) > 2
+
+
+def test_what_is_settled_is_not_read_again_at_once():
+    asked(timedelta(days=40), timedelta(hours=1))
+    told(90, DAY)
+    with CaptureQueriesContext(connection) as queries:
+        told(90, DAY)
+    begins = [re.search(r'"start_s" >= (\d+)', query["sql"]) for query in queries]
+    assert [int(found[1]) >= NOW.timestamp() - 4 * 86_400 for found in begins if found] == [
+        True
+    ] * 2
+
+
+def test_what_changes_there_is_told_within_minutes(clock):
+    asked(timedelta(days=40))
+    assert sum(told(90, DAY)) == 1
+    asked(timedelta(days=40, minutes=5))
+    assert sum(told(90, DAY)) == 1
+    clock[0] += settled.READ_AGAIN_S
+    assert sum(told(90, DAY)) == 2
+
+
+def test_what_changes_in_the_last_days_is_told_at_once():
+    asked(timedelta(days=40))
+    told(90, DAY)
+    asked(timedelta(hours=30), timedelta(seconds=5))
+    assert sum(told(90, DAY)) == 3
+
+
+def test_of_a_time_long_past_the_last_point_is_read_anew():
+    """The last point of what is shown may end in the middle of a bucket."""
+    grid = [0, 3600, 7200, 10_800]
+    assert really(grid) == 2
+    assert really([int(NOW.timestamp()), int(NOW.timestamp()) + 60]) == 0
