@@ -30,13 +30,13 @@ def clock(monkeypatch):
 
 
 def found(key, window=AN_HOUR, told=iter(range(1000))):  # noqa: B008  one count for all
-    return recent.recent(key, window, lambda: next(told))
+    return recent.recent(key, window, lambda: str(next(told)))
 
 
 def told(client, address):
     """What is shown, without what is new in every page, such as its tokens."""
     answer = client.get(address)
-    return answer.context["card"] if answer.context else answer.content
+    return answer.context["told"] if answer.context else answer.content
 
 
 def test_what_was_found_is_told_again_for_a_moment(clock):

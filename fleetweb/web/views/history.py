@@ -5,6 +5,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
@@ -18,7 +19,7 @@ from ..cards.history import asked, book, history
 from ..cards.history.asking import Asked
 from ..cards.history.book import Book
 from ..cards.history.machine import machine_facts
-from ..cards.history.page import HistoryCard, as_json, opened
+from ..cards.history.page import as_json, opened
 from ..cards.history.recent import recent
 from ..cards.history.records import as_csv
 
@@ -50,21 +51,24 @@ def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
     if piece == "table" and request.htmx:  # type: ignore[attr-defined]
         return _table(request, book(question, now, name, compares=False), now)
 
-    def found() -> HistoryCard:
-        return history(book(question, now, name), now)
-
+    if request.htmx:  # type: ignore[attr-defined]
+        template = PIECES.get(piece, "history/_history.html")
+        return HttpResponse(_told(template, question, name, now, request.path))
     context = {
-        "card": recent(("page", name, question.key), question.window, found),
+        "told": _told("history/_history.html", question, name, now, request.path),
         "machine": machine_facts(node, live.seen(), now) if node else None,
-        "here": request.path,
     }
-    return render(request, _template(request), context)
+    return render(request, "history/page.html", context)
 
 
-def _template(request: HttpRequest) -> str:
-    if not request.htmx:  # type: ignore[attr-defined]
-        return "history/page.html"
-    return PIECES.get(request.GET.get("piece", ""), "history/_history.html")
+def _told(template: str, question: Asked, name: str | None, now: datetime, here: str) -> str:
+    """The fragment, which is the same for everybody."""
+
+    def found() -> str:
+        card = history(book(question, now, name), now)
+        return render_to_string(template, {"card": card, "here": here})
+
+    return recent((template, name, question.key), question.window, found)
 
 
 def _table(request: HttpRequest, found: Book, now: datetime) -> HttpResponse:

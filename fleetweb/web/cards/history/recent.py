@@ -15,20 +15,21 @@ from .window import Window
 # How long it is told again: less than half of what an open page waits before it asks.
 SOON_S, LATER_S = 2.0, 12.0
 A_DAY: Final = timedelta(days=1)
-MOST: Final = 16  # a page of a long time holds a megabyte or two
+MOST: Final = 16  # a page of a long time has a third of a megabyte
 
-Found = TypeVar("Found")
+Found = TypeVar("Found", str, bytes)
 
-_kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+_kept: OrderedDict[Hashable, tuple[float, str | bytes]] = OrderedDict()
 
 
 def recent(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
     """What `find` finds, or found under `key` a moment ago; longer ago where points lie far apart.
 
-    What is kept under a key is of one type.
+    What is kept under a key is of one type: text, or bytes. Values made of thousands of others
+    would be looked through by the collector again and again.
     """
     now = time.monotonic()
-    until, found = _kept.get(key, (0.0, None))
+    until, found = _kept.get(key, (0.0, ""))
     if now < until:
         return found  # type: ignore[return-value]  # the key says which it is
     fresh = find()
