@@ -61,6 +61,12 @@ async def test_a_stranger_is_refused_before_the_handshake():
     assert await answer(Host=HOST, Origin=OWN_PAGE) == REFUSED
 
 
+async def test_an_address_that_is_locked_out_is_refused_like_a_stranger():
+    for n in range(settings.AXES_FAILURE_LIMIT + 1):
+        assert await answer(Host=HOST, Authorization=f"Bearer guess-{n}") == REFUSED
+    assert await answer(Host=HOST, Authorization=BEARER) == REFUSED
+
+
 async def test_a_page_of_ours_with_a_session_gets_in(cookie):
     assert await answer(Host=HOST, Origin=OWN_PAGE, Cookie=cookie) == (True, "ada")
     assert await answer(Host=HOST, Origin=f"https://{HOST}", Cookie=cookie) == (True, "ada")

@@ -1,5 +1,7 @@
 """Who asks at `/v1`, what they may wish, and how long they are believed."""
 
+import json
+
 import pytest
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -12,6 +14,7 @@ from fleetweb.gateway.caller import Caller, Reach
 from fleetweb.gateway.models import ApiKey
 from fleetweb.web.access.owner import OWNER
 from fleetweb.web.v1 import callers
+from fleetweb.web.v1.application import application
 from fleetweb.web.v1.callers import Identity, caller_of, forget, who
 
 ADA = Identity("ada")
@@ -120,6 +123,32 @@ class TestBelieving:
         asked, headers = scope(settings.FLEETWEB_TOKEN)
         asked["headers"] = [(b"host", b"evil.example"), *asked["headers"][1:]]
         assert await who(asked, {**headers, "host": "evil.example"}) is None
+
+    async def test_who_guesses_is_told_to_wait_and_not_that_the_token_is_wrong(self):
+        answers = [await _answered(f"guess-{n}") for n in range(settings.AXES_FAILURE_LIMIT)]
+        assert [status for status, *_ in answers] == [401] * (len(answers) - 1) + [429]
+        status, headers, error = await _answered(settings.FLEETWEB_TOKEN)
+        assert (status, headers["retry-after"]) == (429, "360")
+        assert error["code"] == "too_many_attempts"
+        assert error["type"] == "rate_limit_error"
+        assert "Wait 6 minutes" in error["message"]
+
+
+async def _answered(token):
+    """Status, headers and error of a request for the models."""
+    asked, _ = scope(token)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    await application({**asked, "method": "GET", "path": "/v1/models"}, receive, send)
+    start, body = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, json.loads(body["body"])["error"]
 
 
 async def _issued(**limits):

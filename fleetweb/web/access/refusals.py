@@ -67,13 +67,17 @@ def unauthorized(message: str, code: str) -> HttpResponse:
 def locked_out(request: HttpRequest, *_from_axes: object) -> HttpResponse:
     """Too many wrong tries from one address. django-axes calls it too, with what it knows."""
     wait_s = cool_off_s(request)
-    message = f"Too many wrong tries. Wait {math.ceil(wait_s / 60)} minutes, then try again."
+    message = too_many_tries(wait_s)
     if is_for_program(request) or "Authorization" in request.headers:
         response: HttpResponse = error(429, message, "rate_limit_error", "too_many_attempts")
     else:
         response = render(request, "403.html", {"message": message}, status=429)
     response["Retry-After"] = str(wait_s)
     return response
+
+
+def too_many_tries(wait_s: int) -> str:
+    return f"Too many wrong tries. Wait {math.ceil(wait_s / 60)} minutes, then try again."
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001

@@ -15,9 +15,9 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
-from .callers import bearer_token_of, user_by_bearer
+from .callers import bearer_token_of, is_locked_out, user_by_bearer
 from .keys import is_key, opens
-from .refusals import SAFE_METHODS
+from .refusals import SAFE_METHODS, cool_off_s, too_many_tries
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -44,9 +44,25 @@ class SocketAccess:
             await self.app({**scope, "user": user}, receive, send)
 
 
+class LockedOutError(Exception):
+    """Too many wrong tries came from that address; `wait_s` until it may try again."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(too_many_tries(wait_s))
+        self.wait_s = wait_s
+
+
 async def user_of_scope(scope: Scope) -> User | None:
+    """Who is asking; None for whoever is not let in."""
+    try:
+        return await admitted(scope)
+    except LockedOutError:
+        return None
+
+
+async def admitted(scope: Scope) -> User | None:
     """Who is asking; None for strangers, unknown hosts, pages of other sites, and keys elsewhere
-    than where they open.
+    than where they open. Raises LockedOutError.
 
     A bearer token speaks for itself. A session cookie comes along with whatever any site in the
     browser does, so it counts only for a page of this very host and port.
@@ -58,6 +74,8 @@ async def user_of_scope(scope: Scope) -> User | None:
     bearer = bearer_token_of(request)
     if bearer is not None:
         user = await _aside(user_by_bearer)(request, bearer)
+        if user is None and is_locked_out(request):
+            raise LockedOutError(cool_off_s(request))
         if user is not None and is_key(user) and not opens(scope["path"]):
             return None
     elif _is_from_own_page(request, is_socket=scope["type"] == "websocket"):

@@ -8,7 +8,7 @@ from fleetweb.core.openai import error_body
 from fleetweb.errors import FleetError
 
 from ..access.refusals import NOT_SIGNED_IN
-from ..access.sockets import App, Receive, Scope, Send
+from ..access.sockets import App, LockedOutError, Receive, Scope, Send
 from .callers import Identity, who
 from .chat import chat
 from .exchange import CallerLeftError, Exchange
@@ -39,6 +39,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _serve(exchange)
     except CallerLeftError:
         return
+    except LockedOutError as error:
+        await _refuse_for_now(exchange, error)
     except FleetError as error:
         await exchange.refuse(error)
     except Exception:
@@ -81,6 +83,11 @@ async def _models(exchange: Exchange, identity: Identity) -> None:  # noqa: ARG0
 async def _refuse_stranger(exchange: Exchange) -> None:
     body = error_body(NOT_SIGNED_IN, "authentication_error", code="invalid_token")
     await exchange.reply(401, body, {"www-authenticate": "Bearer"})
+
+
+async def _refuse_for_now(exchange: Exchange, error: LockedOutError) -> None:
+    body = error_body(str(error), "rate_limit_error", code="too_many_attempts")
+    await exchange.reply(429, body, {"retry-after": str(error.wait_s)})
 
 
 async def _refuse(

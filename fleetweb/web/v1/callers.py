@@ -16,7 +16,7 @@ from fleetweb.gateway.caller import Caller, Reach
 from fleetweb.gateway.models import ApiKey
 
 from ..access.keys import is_key
-from ..access.sockets import Scope, user_of_scope
+from ..access.sockets import Scope, admitted
 
 FALLBACK: Final = "X-Fleetweb-Fallback"
 STRATEGY: Final = "X-Fleetweb-Strategy"
@@ -51,7 +51,7 @@ _believed: dict[tuple[str, str], tuple[float, Identity]] = {}
 
 
 async def who(scope: Scope, headers: Mapping[str, str]) -> Identity | None:
-    """Who asks, None for strangers. Raises nothing."""
+    """Who asks, None for strangers. Raises LockedOutError."""
     token = headers.get("authorization")
     if token is None:
         return await _asked(scope)
@@ -64,7 +64,7 @@ async def who(scope: Scope, headers: Mapping[str, str]) -> Identity | None:
 
 
 async def _asked(scope: Scope) -> Identity | None:
-    user = await user_of_scope(scope)
+    user = await admitted(scope)
     return None if user is None else identity_of(user)
 
 
