@@ -2,7 +2,7 @@
 
 Everything but its chat is a rehearsal's. Runs in the loop of whoever enters it, in a thread of its
 own for those who have no loop, or as a process: `python -m tests.scripted_exo` prints its address,
-and answers "at once" and "word by word" with as many tokens.
+and answers "at once", "word by word" and "as at home" with as many tokens.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Step = bytes | float | str
 HEAD: Final = {"content-type": "text/event-stream; charset=utf-8", "connection": "close"}
 DONE: Final = b"data: [DONE]\n\n"
 LENGTH: Final = 24
-PACE_S: Final = 0.01
+PACES_S: Final = {"word by word": 0.01, "as at home": 0.04}
 USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 
 
@@ -177,7 +177,8 @@ async def _run() -> None:
     async with ScriptedExo() as exo:
         said = tokens(LENGTH)
         exo.answers["at once"] = (b"".join((*said, DONE)),)
-        exo.answers["word by word"] = (*(s for token in said for s in (token, PACE_S)), DONE)
+        for words, pace_s in PACES_S.items():
+            exo.answers[words] = (*(s for token in said for s in (token, pace_s)), DONE)
         print(exo.url, flush=True)
         await asyncio.Event().wait()
 

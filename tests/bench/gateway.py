@@ -30,8 +30,9 @@ from tests.web.v1_door import DAPHNE, opened
 AT_ONCE: Final = (1, 16, 20, 64)
 ROUNDS: Final = 4
 OURS: Final = "fleetweb"
-# All at once for what a request costs; at a model's pace for the wait before its first token.
-WORDS: Final = {"burst": "at once", "paced": "word by word"}
+# All at once for what a request costs; at a pace for the wait before its first token: 100 tokens a
+# second each, which twenty at once get of no fleet in a house, and 25, as of a good one.
+WORDS: Final = {"burst": "at once", "paced": "word by word", "home": "as at home"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Timing:
 LOADS: Final = (
     *(Load(n, stream, "burst") for n in AT_ONCE for stream in (False, True)),
     *(Load(n, True, "paced") for n in (1, 20)),
+    Load(20, True, "home"),
 )
 
 
