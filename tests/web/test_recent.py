@@ -1,5 +1,6 @@
 """Pages of the past tell for some seconds what was found, and no longer."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -73,6 +74,25 @@ def test_what_could_not_be_found_is_not_kept():
     with pytest.raises(LookupError):
         recent.recent("a", AN_HOUR, fails)
     assert found("a") is not None
+
+
+def test_many_who_ask_at_once_wait_for_one_to_find_it():
+    begun, asked, found = threading.Event(), [], []
+
+    def find():
+        found.append(begun.wait(5))
+        return "it"
+
+    def ask():
+        asked.append(recent.recent("a", AN_HOUR, find))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    begun.set()
+    for thread in threads:
+        thread.join(5)
+    assert (asked, found) == (["it"] * 8, [True])
 
 
 @pytest.mark.django_db

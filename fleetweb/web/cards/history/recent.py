@@ -4,6 +4,7 @@ A page that is open asks for its right edge every 5 or 30 s, and a fleet has sev
 took tens of milliseconds to find is not found anew for each of them.
 """
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -19,6 +20,7 @@ MOST: Final = 16  # a page of a long time has a third of a megabyte
 
 Found = TypeVar("Found", str, bytes)
 
+_finding = threading.Lock()
 _kept: OrderedDict[Hashable, tuple[float, str | bytes]] = OrderedDict()
 
 
@@ -28,17 +30,25 @@ def recent(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
     What is kept under a key is of one type: text, or bytes. Values made of thousands of others
     would be looked through by the collector again and again.
     """
-    now = time.monotonic()
-    until, found = _kept.get(key, (0.0, ""))
-    if now < until:
-        return found  # type: ignore[return-value]  # the key says which it is
-    fresh = find()
+    told = _told(key)
+    if told is None:
+        with _finding:  # one at a time, so that many who ask at once wait for one to find it
+            told = _told(key) or _keep(key, window, find())
+    return told  # type: ignore[return-value]  # the key says which it is
+
+
+def _told(key: Hashable) -> str | bytes | None:
+    until, found = _kept.get(key, (0.0, None))
+    return found if time.monotonic() < until else None
+
+
+def _keep(key: Hashable, window: Window, found: Found) -> Found:
     keep_s = SOON_S if window.until - window.since <= A_DAY else LATER_S
-    _kept[key] = (now + keep_s, fresh)
-    _kept.move_to_end(key)
+    _kept.pop(key, None)
+    _kept[key] = (time.monotonic() + keep_s, found)
     while len(_kept) > MOST:
         _kept.popitem(last=False)
-    return fresh
+    return found
 
 
 def forget() -> None:
