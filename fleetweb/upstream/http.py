@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -48,6 +48,15 @@ class BodyTooLargeError(Exception):
         super().__init__(f"more than {limit_bytes // (1024 * 1024)} MB")
 
 
+# What `faults` turns into words.
+FAULTS: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    BodyTooLargeError,
+)
+
+
 def client() -> httpx.AsyncClient:
     """The running loop's client. It ignores proxies of the environment and follows no redirect."""
     return _client()
@@ -78,9 +87,11 @@ class _Client(httpx.AsyncClient):
     async def begin(self, request: httpx.Request) -> httpx.Response:
         """The answer to `request`, body unread.
 
-        No cookies, no redirects, no log: what httpx does for those takes as long as the answer's
-        head takes to be read.
+        A name and a password in its address are sent along. No cookies, no redirects, no log: what
+        httpx does for those takes as long as the answer's head takes to be read.
         """
+        if request.url.userinfo:
+            request = next(_signed(request.url).auth_flow(request))
         transport = self.plain if request.url.scheme == "http" else self.secure
         response = await transport.handle_async_request(request)
         response.request = request
@@ -226,6 +237,10 @@ async def post_stream(
         extensions={"timeout": timeout.as_dict()},
     )
     return await _client().begin(request)
+
+
+def _signed(url: httpx.URL) -> httpx.BasicAuth:
+    return httpx.BasicAuth(url.username, url.password)
 
 
 @lru_cache(maxsize=256)

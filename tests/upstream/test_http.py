@@ -5,11 +5,22 @@ import gc
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from fleetweb.errors import ClusterReplyInvalid, ClusterUnreachable, ProviderUnavailable
 from fleetweb.upstream import http
-from tests.upstream.faulty import Answer, cut, dripping, flood, reply, request, serving, silent
+from tests.upstream.faulty import (
+    Answer,
+    cut,
+    dripping,
+    flood,
+    recording,
+    reply,
+    request,
+    serving,
+    silent,
+)
 
 MB = 1024 * 1024
 
@@ -251,3 +262,34 @@ async def test_streams_cancelled_while_connecting_leave_the_pool_usable(
         answers = await asyncio.gather(*(fetch(plain) for _ in range(10)))
     gc.collect()
     assert answers == [b"hello"] * 10
+
+
+@pytest.mark.parametrize(
+    ("who", "signed"),
+    [
+        ("me:secret@", b"authorization: Basic bWU6c2VjcmV0"),
+        ("m%40e:s%3Acret@", b"authorization: Basic bUBlOnM6Y3JldA=="),
+        ("", None),
+    ],
+)
+async def test_a_prompt_is_sent_with_the_password_of_its_address(
+    who: str, signed: bytes | None
+) -> None:
+    """A door behind a proxy with a password lets in who looks, and must let in who asks."""
+    asked: list[bytes] = []
+    async with serving(recording(asked, reply(b"{}"))) as url:
+        signing = url.replace("://", f"://{who}")
+        response = await http.post_stream(f"{signing}/v1/chat/completions", {"a": 1}, {}, 3.0)
+        await response.aclose()
+    assert asked[0].endswith(b'{"a":1}')
+    found = [h for h in asked[0].split(b"\r\n") if h.lower().startswith(b"authorization:")]
+    assert [h.split(b":", 1)[1] for h in found] == ([signed.split(b":", 1)[1]] if signed else [])
+
+
+async def test_a_long_prompt_arrives_whole() -> None:
+    asked: list[bytes] = []
+    body = {"text": "word " * 200_000}
+    async with serving(recording(asked, reply(b"{}"))) as url:
+        response = await http.post_stream(url, body, {}, 3.0)
+        await response.aclose()
+    assert asked[0].partition(b"\r\n\r\n")[2] == msgspec.json.encode(body)

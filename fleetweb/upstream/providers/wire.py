@@ -149,7 +149,7 @@ class WireProvider(ABC):
         try:
             async with asyncio.timeout_at(deadline.at):
                 return await anext(pieces, None)
-        except Exception as error:
+        except (TimeoutError, *http.FAULTS) as error:
             if decoder.finished:
                 return None
             if isinstance(error, TimeoutError):
