@@ -27,6 +27,7 @@ IMMATERIAL = frozenset(
 )
 
 BYTES_PER_TOKEN = 4
+MOST_TOKENS = 2**31 - 1  # in one answer; no database column takes more
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_IMAGE = 1000
 
@@ -110,6 +111,18 @@ class Usage:
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether all of it can have been counted. What can't is neither learned nor remembered."""
+        counts = (
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.cached_tokens,
+            self.reasoning_tokens,
+            self.cache_write_tokens,
+        )
+        return all(count is None or 0 <= count <= MOST_TOKENS for count in counts)
 
 
 @dataclass(frozen=True, slots=True)

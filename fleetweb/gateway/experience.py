@@ -82,14 +82,14 @@ class Experience:
             self._learn_all()
 
     def _learn_all(self) -> None:
-        for place, runs in self._runs.items():
+        came, self._runs = self._runs, defaultdict(list)
+        silences, self._silences = self._silences, defaultdict(list)
+        for place, runs in came.items():
             for begin in range(0, len(runs), TOGETHER):
                 pace = self._paces.get(place, Pace())
                 self._paces[place] = pace.learn(*runs[begin : begin + TOGETHER])
-        for model_id, gaps in self._silences.items():
+        for model_id, gaps in silences.items():
             self._gaps[model_id] = self._gaps.get(model_id, Gaps()).merge(Gaps.of(gaps))
-        self._runs.clear()
-        self._silences.clear()
 
     def learn_load(self, model_id: str, cluster: str, seconds: float) -> None:
         pace = self._paces.get((model_id, cluster), Pace())

@@ -91,7 +91,8 @@ class Measures:
             done, total = chunk.progress.done_tokens, chunk.progress.total_tokens
             self.listener.progress(done, total, now)
             self.outlook = self.outlook and self.outlook.told(total)
-        self.usage = chunk.usage or self.usage
+        if chunk.usage is not None and chunk.usage.is_possible:
+            self.usage = chunk.usage
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.has_output:
             self._token(now, answers=not chunk.reasoning)

@@ -148,7 +148,7 @@ class Recorder:
             try:
                 _commit([job.entry for job in jobs])
                 break
-            except DatabaseError:
+            except Exception:  # a value that no column takes must not end the thread either
                 connection.close()
                 if attempt == TRIES:
                     logger.exception("%d entries of the history could not be written.", len(jobs))

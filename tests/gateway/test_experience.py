@@ -101,6 +101,30 @@ def test_what_comes_at_once_is_learned_together_and_soon(monkeypatch):
     assert outlook(experience).pace.count("writing") == 31
 
 
+def test_one_run_that_cannot_be_learned_costs_nobody_else_anything():
+    experience = experienced(3)
+    experience.learn_run(MODEL, HOME, run(tokens=-5))
+    experience.learn_run(MODEL, ATTIC, run())
+    with pytest.raises(ValueError, match=r"-5\.0"):
+        experience.catch_up()
+    experience._learns_at = 0.0
+    experience.learn_run(MODEL, ATTIC, run())
+    assert outlook(experience, cluster=ATTIC).pace.count("writing") >= 1
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, 10**30])
+def test_counts_that_cannot_be_are_neither_learned_nor_remembered(count):
+    asked = passage()
+    asked.sent(outlook(experienced()), None)
+    for text in ("one", "two"):
+        asked.heard(Chunk(content=text))
+    asked.heard(Chunk(finish_reason="stop", usage=Usage(prompt_tokens=5, completion_tokens=count)))
+    asked.ended(Outcome.OK)
+    assert asked.measures.usage is None
+    assert asked.measures.run() is None
+    assert asked.measures.completion_tokens == 2
+
+
 # On its way
 
 
