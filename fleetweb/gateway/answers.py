@@ -27,6 +27,8 @@ _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
 _Part = tuple[int, int, bytes, bytes]
 Slots = dict[int, list[Slot]]
 
+_settled: Final = settled.Memory()
+
 
 def pairs(model: str = "") -> dict[int, Subject]:
     """Every machine with every model it ever answered with, or with `model`, by their keys."""
@@ -46,23 +48,23 @@ def answers(
     grid = starts(since, until, step, timezone.get_default_timezone())
     ends = (*grid[1:-1], int(until.timestamp()))
     split = settled.settled_places(grid)
+    seam_s = settled.seam_s(grid, split, step)
     rows = chain(
-        _added_up(subjects, grid[split:], step), _not_added_up_yet(subjects, grid[split:], step)
+        _added_up(subjects, seam_s, grid[-1], step), _not_added_up_yet(subjects, grid[split:], step)
     )
     told = _slots(subjects, rows, grid[split:], ends[split:], step)
     if split:
-        before = _settled(tuple(subjects.items()), grid[: split + 1], step, settled.moment())
+        before = _settled.of(
+            (*subjects, step, grid[: split + 1]),
+            lambda: _before(subjects, grid[: split + 1], seam_s, step),
+        )
         told = {key: [*before[key], *slots] for key, slots in told.items()}
     return tuple(Answers(s.name, s.model, tuple(told[key])) for key, s in subjects.items())
 
 
-@lru_cache(maxsize=8)
-def _settled(
-    subjects: tuple[tuple[int, Subject], ...], grid: tuple[int, ...], step: Step, _moment: int
-) -> Slots:
-    """Most of a long time. It changes only if a request of then ends now, or is pruned."""
-    rows = _added_up(dict(subjects), grid, step)
-    return _slots(dict(subjects), rows, grid, grid[1:], step)
+def _before(subjects: Iterable[int], grid: Sequence[int], ends_s: int, step: Step) -> Slots:
+    rows = _added_up(subjects, grid[0], ends_s, step)
+    return _slots(subjects, rows, grid, grid[1:], step)
 
 
 def _slots(
@@ -87,10 +89,10 @@ def _slots(
 
 
 def _added_up(
-    subjects: Mapping[int, Subject], grid: Sequence[int], step: Step
+    subjects: Iterable[int], begins_s: int, ends_s: int, step: Step
 ) -> Iterable[tuple[Any, ...]]:
     return (
-        Rollup.objects.between(grid[0], grid[-1])
+        Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(subjects), resolution=step.source)
         .values_list(*_COLUMNS)
     )

@@ -58,6 +58,8 @@ STRETCH: Final = 16
 
 Packed = tuple[bytes, ...]
 
+_settled: Final = settled.Memory()
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -109,9 +111,16 @@ def latency_series(
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
     split = settled.settled_places(grid)
-    kept = _placed(subjects, _all_kept(subjects, grid[split:], step), grid, step)
+    seam_s = settled.seam_s(grid, split, step)
+    rows = chain(
+        _added_up(subjects, seam_s, grid[-1], step), not_added_up_yet(subjects, grid[split:], step)
+    )
+    kept = _placed(subjects, rows, grid, step)
     if split:
-        before = _settled(tuple(subjects), grid[: split + 1], step, settled.moment())
+        before = _settled.of(
+            (*subjects, step, grid[: split + 1]),
+            lambda: _placed(subjects, _added_up(subjects, grid[0], seam_s, step), grid, step),
+        )
         kept = {subject: before[subject] | now for subject, now in kept.items()}
     return {subject: _series(subject, step, grid, of) for subject, of in kept.items()}
 
@@ -211,14 +220,6 @@ def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
     return _point(grid[0], together(parts))
 
 
-@lru_cache(maxsize=16)
-def _settled(
-    subjects: tuple[Subject, ...], grid: tuple[int, ...], step: Step, _moment: int
-) -> dict[Subject, dict[int, Kept]]:
-    """Most of a long time. It changes only if a request of then ends now, or is pruned."""
-    return _placed(subjects, _added_up(subjects, grid, step), grid, step)
-
-
 def _placed(
     subjects: Sequence[Subject],
     rows: Iterable[tuple[Subject, int, Kept]],
@@ -236,26 +237,19 @@ def _placed(
     }
 
 
-def _all_kept(
-    subjects: Sequence[Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, Kept]]:
-    yield from _added_up(subjects, grid, step)
-    yield from not_added_up_yet(subjects, grid, step)
-
-
 def _added_up(
-    subjects: Sequence[Subject], grid: Sequence[int], step: Step
+    subjects: Sequence[Subject], begins_s: int, ends_s: int, step: Step
 ) -> Iterator[tuple[Subject, int, Kept]]:
     by_id = _ids(subjects)
     rows = (
-        Rollup.objects.between(grid[0], grid[-1])
+        Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(by_id), resolution=step.source)
         .values_list("subject", "start_s", *_PACKED, *_COLUMNS)
     )
-    for subject, begins_s, latency, ttft, gap, *sums in rows:
+    for subject, bucket_s, latency, ttft, gap, *sums in rows:
         yield (
             by_id[subject],
-            begins_s,
+            bucket_s,
             Kept(tuple(sums), packed(latency), packed(ttft), packed(gap)),
         )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from fleetweb.core.buckets import STEPS
@@ -36,8 +36,8 @@ def clock(monkeypatch):
 
 
 def forget():
-    series._settled.cache_clear()
-    answers._settled.cache_clear()
+    series._settled.forget()
+    answers._settled.forget()
 
 
 def asked(*ages: timedelta):
@@ -64,6 +64,26 @@ def test_it_says_what_reading_all_of_it_says(monkeypatch, days, step):
     monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
     assert told(days, step) == pieced
     assert sum(pieced) > 2
+
+
+def test_days_that_were_kept_in_another_zone_stay_where_they_were(monkeypatch):
+    """They begin beside the midnights of the owner's present zone, and belong to the next day."""
+    with override_settings(TIME_ZONE="Asia/Tokyo"):
+        asked(*(timedelta(days=number, hours=3) for number in range(1, 20)))
+    pieced = told(12, DAY)
+    monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
+    assert told(12, DAY) == pieced
+    assert sum(pieced) > 9
+
+
+def test_nothing_is_remembered_longer_than_it_is_told(clock):
+    asked(timedelta(days=40))
+    for days in range(30, 60):
+        told(days, DAY)
+    assert len(series._settled._kept) <= settled.MOST + 1
+    clock[0] += settled.READ_AGAIN_S
+    told(90, DAY)
+    assert len(series._settled._kept) == 1
 
 
 def test_what_is_settled_is_not_read_again_at_once():
