@@ -15,12 +15,13 @@ from .window import Window
 
 # How long it is told again: less than half of what an open page waits before it asks.
 SOON_S, LATER_S = 2.0, 12.0
-A_DAY: Final = timedelta(days=1)
+CLOSE: Final = timedelta(hours=25)  # up to here points may lie five minutes apart, or one
 MOST: Final = 16  # a page of a long time has a third of a megabyte
 
 Found = TypeVar("Found", str, bytes)
 
-_finding = threading.Lock()
+_finding: dict[Hashable, threading.Lock] = {}
+_keeping = threading.Lock()
 _kept: OrderedDict[Hashable, tuple[float, str | bytes]] = OrderedDict()
 
 
@@ -32,8 +33,9 @@ def recent(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
     """
     told = _told(key)
     if told is None:
-        with _finding:  # one at a time, so that many who ask at once wait for one to find it
-            told = _told(key) or _keep(key, window, find())
+        # Many who ask the same at once wait for one to find it.
+        with _finding.setdefault(key, threading.Lock()):
+            told = _told(key) or _keep(key, window, find)
     return told  # type: ignore[return-value]  # the key says which it is
 
 
@@ -42,12 +44,17 @@ def _told(key: Hashable) -> str | bytes | None:
     return found if time.monotonic() < until else None
 
 
-def _keep(key: Hashable, window: Window, found: Found) -> Found:
-    keep_s = SOON_S if window.until - window.since <= A_DAY else LATER_S
-    _kept.pop(key, None)
-    _kept[key] = (time.monotonic() + keep_s, found)
-    while len(_kept) > MOST:
-        _kept.popitem(last=False)
+def _keep(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
+    try:
+        found = find()
+    finally:
+        _finding.pop(key, None)
+    keep_s = SOON_S if window.until - window.since <= CLOSE else LATER_S
+    with _keeping:
+        _kept.pop(key, None)
+        _kept[key] = (time.monotonic() + keep_s, found)
+        while len(_kept) > MOST:
+            _kept.popitem(last=False)
     return found
 
 
