@@ -139,7 +139,7 @@ class Gateway:
     def _note(self, passage: Passage) -> None:
         """That it is in hand, unless it is over by now."""
         if passage.ended_at is None:
-            self.recorder.write(entry_of(passage, self.recorder.process))
+            self.recorder.note(entry_of(passage, self.recorder.process))
 
     def _conclude(self, passage: Passage, said: Collector | None) -> asyncio.Future[None]:
         """Write down how it went, which is done with the future."""
