@@ -61,7 +61,8 @@ async def arrive(chromium: Browser, open_room: OpenRoom) -> AsyncIterator[Arrive
     visitors: list[Visitor] = []
 
     async def somebody(**options: Any) -> Visitor:
-        visitors.append(Visitor(await chromium.new_context(**options)))
+        still = {"reduced_motion": "reduce"}  # what moves takes most of a busy machine to draw
+        visitors.append(Visitor(await chromium.new_context(**(still | options))))
         return visitors[-1]
 
     yield somebody
