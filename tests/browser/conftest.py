@@ -61,8 +61,7 @@ async def arrive(chromium: Browser, open_room: OpenRoom) -> AsyncIterator[Arrive
     visitors: list[Visitor] = []
 
     async def somebody(**options: Any) -> Visitor:
-        still = {"reduced_motion": "reduce"}  # what moves takes most of a busy machine to draw
-        visitors.append(Visitor(await chromium.new_context(**(still | options))))
+        visitors.append(Visitor(await chromium.new_context(**options)))
         return visitors[-1]
 
     yield somebody
