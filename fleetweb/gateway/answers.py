@@ -47,7 +47,7 @@ def answers(
     """
     grid = starts(since, until, step, timezone.get_default_timezone())
     ends = (*grid[1:-1], int(until.timestamp()))
-    split = settled.settled_places(grid)
+    split = settled.places(grid)
     seam_s = settled.seam_s(grid, split, step)
     rows = chain(
         _added_up(subjects, seam_s, grid[-1], step), _not_added_up_yet(subjects, grid[split:], step)

@@ -96,10 +96,8 @@ class Measures:
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.has_output:
             self._token(now, answers=not chunk.reasoning)
-            if chunk.reasoning:
-                self.listener.feed(chunk.reasoning[-LISTENED_CHARS:], now, thinking=True)
-            if chunk.content:
-                self.listener.feed(chunk.content[-LISTENED_CHARS:], now)
+            self.listener.feed(chunk.reasoning[-LISTENED_CHARS:], now, thinking=True)
+            self.listener.feed(chunk.content[-LISTENED_CHARS:], now)
 
     def _token(self, now: float, *, answers: bool) -> None:
         at, marks = now - self._began, self.marks

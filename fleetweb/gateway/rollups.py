@@ -27,10 +27,10 @@ from .tally import Bucket, Subject, Sums, Tally, sums_in
 
 A_DAY: Final[Step] = STEPS[-1]
 KEY_FIELDS: Final = ("subject", "resolution", "start_s")
-_METRICS: Final = Table(RequestMetric)
 SUM_FIELDS: Final = tuple(
     field.name for field in Rollup._meta.concrete_fields if field.name not in ("id", *KEY_FIELDS)
 )
+_METRICS: Final = Table(RequestMetric)
 
 
 def catch_up(most: int = 1000) -> int:

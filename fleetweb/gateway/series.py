@@ -110,7 +110,7 @@ def latency_series(
     """
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    split = settled.settled_places(grid)
+    split = settled.places(grid)
     seam_s = settled.seam_s(grid, split, step)
     rows = chain(
         _added_up(subjects, seam_s, grid[-1], step), not_added_up_yet(subjects, grid[split:], step)

@@ -20,7 +20,7 @@ MOST: Final = 8  # questions of which it is remembered: each may have a megabyte
 Found = TypeVar("Found")
 
 
-def settled_places(grid: Sequence[int]) -> int:
+def places(grid: Sequence[int]) -> int:
     """How many of the points, but for the last one, lie in days that have long been over."""
     over_s = int(timezone.now().timestamp()) - AFTER_S
     return max(0, min(bisect_right(grid, over_s) - 1, len(grid) - 2))

@@ -38,7 +38,7 @@ _STATUS_WORDS = {
     503: ": it is not ready",
 }
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, "_Client"] = WeakKeyDictionary()
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, "Client"] = WeakKeyDictionary()
 
 
 class BodyTooLargeError(Exception):
@@ -57,20 +57,16 @@ FAULTS: Final = (
 )
 
 
-def client() -> httpx.AsyncClient:
+def client() -> "Client":
     """The running loop's client. It ignores proxies of the environment and follows no redirect."""
-    return _client()
-
-
-def _client() -> "_Client":
     loop = asyncio.get_running_loop()
     if loop not in _clients:
         _forget_closed_loops()
-        _clients[loop] = _Client()
+        _clients[loop] = Client()
     return _clients[loop]
 
 
-class _Client(httpx.AsyncClient):
+class Client(httpx.AsyncClient):
     """httpx's, whose transports can be asked without the rest of it."""
 
     def __init__(self) -> None:
@@ -236,7 +232,7 @@ async def post_stream(
         headers={**PLAIN, "content-type": "application/json", **headers},
         extensions={"timeout": timeout.as_dict()},
     )
-    return await _client().begin(request)
+    return await client().begin(request)
 
 
 def _signed(url: httpx.URL) -> httpx.BasicAuth:

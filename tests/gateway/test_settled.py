@@ -17,7 +17,7 @@ from tests.gateway.asked_before import request
 
 pytestmark = pytest.mark.django_db
 
-really = settled.settled_places
+really = settled.places
 NOW = datetime(2026, 11, 23, 14, 30, 20, tzinfo=UTC)
 KING = Subject(RollupSubject.NODE, "king")
 MINUTE, HOUR, DAY = STEPS[0], STEPS[2], STEPS[3]
@@ -29,7 +29,7 @@ def clock(monkeypatch):
     seconds = [10_000.0]
     monkeypatch.setattr(timezone, "now", lambda: NOW)
     monkeypatch.setattr(settled.time, "monotonic", lambda: seconds[0])
-    monkeypatch.setattr(settled, "settled_places", really)
+    monkeypatch.setattr(settled, "places", really)
     forget()
     yield seconds
     forget()
@@ -61,7 +61,7 @@ def told(days, step):
 def test_it_says_what_reading_all_of_it_says(monkeypatch, days, step):
     asked(*(timedelta(hours=7 * number) for number in range(1, 24 * days // 7 + 1)))
     pieced = told(days, step)
-    monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda _grid: 0)
     assert told(days, step) == pieced
     assert sum(pieced) > 2
 
@@ -71,7 +71,7 @@ def test_days_that_were_kept_in_another_zone_stay_where_they_were(monkeypatch):
     with override_settings(TIME_ZONE="Asia/Tokyo"):
         asked(*(timedelta(days=number, hours=3) for number in range(1, 20)))
     pieced = told(12, DAY)
-    monkeypatch.setattr(settled, "settled_places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda _grid: 0)
     assert told(12, DAY) == pieced
     assert sum(pieced) > 9
 

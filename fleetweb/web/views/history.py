@@ -1,7 +1,6 @@
 """`/history/` and `/nodes/<name>/`: how it has been, of several side by side or of one machine."""
 
 from datetime import datetime
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -22,9 +21,6 @@ from ..cards.history.machine import machine_facts
 from ..cards.history.page import as_json, opened
 from ..cards.history.recent import recent
 from ..cards.history.records import as_csv
-
-# htmx asks for what changes as time goes on, for everything below the bar, or for one table.
-PIECES: Final = {"now": "history/_now.html"}
 
 
 @never_cache
@@ -48,11 +44,10 @@ def _answer(request: HttpRequest, node: Node | None = None) -> HttpResponse:
     wanted, piece = request.GET.get("format", ""), request.GET.get("piece", "")
     if wanted in ("csv", "json"):
         return _download(question, name, wanted, now)
-    if piece == "table" and request.htmx:  # type: ignore[attr-defined]
-        return _table(request, book(question, now, name, compares=False), now)
-
     if request.htmx:  # type: ignore[attr-defined]
-        template = PIECES.get(piece, "history/_history.html")
+        if piece == "table":
+            return _table(request, book(question, now, name, compares=False), now)
+        template = "history/_now.html" if piece == "now" else "history/_history.html"
         return HttpResponse(_told(template, question, name, now, request.path))
     context = {
         "told": _told("history/_history.html", question, name, now, request.path),

@@ -45,16 +45,16 @@ def _told(key: Hashable) -> str | bytes | None:
 
 
 def _keep(key: Hashable, window: Window, find: Callable[[], Found]) -> Found:
+    keep_s = SOON_S if window.until - window.since <= CLOSE else LATER_S
     try:
         found = find()
+        with _keeping:
+            _kept.pop(key, None)
+            _kept[key] = (time.monotonic() + keep_s, found)
+            while len(_kept) > MOST:
+                _kept.popitem(last=False)
     finally:
-        _finding.pop(key, None)
-    keep_s = SOON_S if window.until - window.since <= CLOSE else LATER_S
-    with _keeping:
-        _kept.pop(key, None)
-        _kept[key] = (time.monotonic() + keep_s, found)
-        while len(_kept) > MOST:
-            _kept.popitem(last=False)
+        _finding.pop(key, None)  # once it is kept: who comes now must not find it anew
     return found
 
 
