@@ -33,8 +33,8 @@ def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> 
 
     They are about the machines in `felt`; what others answered is there to compare with.
     """
-    slow = [_explained(found, felt) for found in slowest(answers) if found.machine in felt]
-    failing = [_explained(f, felt) for f in _failing(answers) if f.machine in felt]
+    slow = [_explained(found, felt) for found in slowest(answers, felt)]
+    failing = [_explained(f, felt) for f in _failing([a for a in answers if a.machine in felt])]
     explained: list[Slow | Failing] = [*(s for s in slow if s.reasons.are_known), *failing]
     unexplained = (s for s in slow if not s.reasons.are_known and s.requests >= FEWEST_UNEXPLAINED)
     told = {found.machine for found in explained if found.reasons.troubles}

@@ -1,6 +1,6 @@
 """Who was slow when: beside others that answered with the same model, and beside itself."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from statistics import median
@@ -18,15 +18,15 @@ Pair = tuple[float, float]
 Run = list[tuple[Slot, Pair]]
 
 
-def slowest(answers: Sequence[Answers]) -> list[Slow]:
-    """For each machine the run in which people lost most time by it, most first."""
+def slowest(answers: Sequence[Answers], machines: Collection[str]) -> list[Slow]:
+    """For each of `machines` the run in which people lost most time by it, most first."""
     worst: dict[str, Slow] = {}
     together = {
         (model, measured): _together([a for a in answers if a.model == model], value)
-        for model in {own.model for own in answers}
+        for model in {own.model for own in answers if own.machine in machines}
         for measured, value in VALUES.items()
     }
-    for own in answers:
+    for own in (one for one in answers if one.machine in machines):
         for measured, value in VALUES.items():
             for found in _slow_runs(own, measured, value, together[own.model, measured]):
                 known = worst.get(found.machine)

@@ -219,8 +219,11 @@ def test_a_span_that_goes_on_reaches_to_now_and_not_beyond(owner):
     told = drawn(owner, "/history/?range=1h")["did"][0]["told"]
     assert set(told[:-1]) == {"processing"}
     page = owner.get("/history/?range=1h").content.decode()
-    widths = [float(w) for w in re.findall(r'<rect x="0" width="([\d.]+)"', page)]
-    assert widths == pytest.approx([3600.0], abs=1)
+    shown = re.search(r'viewBox="0 0 ([\d.]+) 12".*?translate\(-([\d.]+) 0\)', page)
+    assert shown is not None
+    (drawn_from, lasts) = re.findall(r'<rect x="([\d.]+)" width="([\d.]+)"', page)[0]
+    assert shown.groups() == (lasts, drawn_from)
+    assert float(lasts) == pytest.approx(3600.0, abs=1)
 
 
 # --- what happened --------------------------------------------------------------------------------

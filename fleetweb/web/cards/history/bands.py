@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetweb.core import words
 from fleetweb.core.presence import NEEDS_OWNER, CognitiveState, Span
@@ -30,7 +30,7 @@ Did = Mapping[str, Sequence[Shares]]
 
 @dataclass(frozen=True, slots=True)
 class CellCard:
-    """A piece of a band; `x` and `width` are seconds of the time shown."""
+    """A piece of a band; `x` and `width` are seconds, counted from the first point of the grid."""
 
     state: CognitiveState
     tone: str
@@ -51,16 +51,19 @@ class BandCard:
 
 @dataclass(frozen=True, slots=True)
 class BandsCard:
-    """`width` is the time shown in seconds; `did` tells of each machine at each point."""
+    """`width` is the time shown, `shift` how far cells are to be moved for it; both in seconds.
+
+    `did` tells of each machine at each point.
+    """
 
     width: str
+    shift: str
     bands: tuple[BandCard, ...]
     looks: tuple[Look, ...]
     did: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One machine in one state from `begins_s` to `ends_s`, for `share` of that time."""
 
     state: CognitiveState
@@ -74,14 +77,14 @@ class Piece:
 
 
 def bands(book: Book, did: Did, wall: Wall, now: datetime) -> BandsCard:
-    since_s = book.window.since.timestamp()
+    since_s, first_s = book.window.since.timestamp(), book.grid[0]
     until_s = min(book.window.until, now).timestamp()
     rows = {name: _row(book, name, did[name], since_s, until_s) for name in book.machines}
     seen = {piece.state for row in rows.values() for piece in row}
     drawn = tuple(
         BandCard(
             name,
-            tuple(_cell(piece, since_s, wall) for piece in _merged(row)),
+            tuple(_cell(piece, first_s, wall) for piece in _merged(row)),
             _said(_lasted(did[name], book.grid)),
             offset=STRIP * place,
         )
@@ -89,6 +92,7 @@ def bands(book: Book, did: Did, wall: Wall, now: datetime) -> BandsCard:
     )
     return BandsCard(
         width=svg(book.window.until.timestamp() - since_s),
+        shift=svg(first_s - since_s),
         bands=drawn,
         looks=tuple(LOOKS[state] for state in CognitiveState if state in seen),
         did=tuple(tuple(map(told, did[name])) for name in book.machines),
@@ -205,27 +209,22 @@ def _merged(row: Iterable[Piece]) -> list[Piece]:
     return merged
 
 
-def _cell(piece: Piece, since_s: float, wall: Wall) -> CellCard:
+@lru_cache(maxsize=MOST_TOLD)
+def _cell(piece: Piece, first_s: float, wall: Wall) -> CellCard:
+    """What is past does not change: it is drawn and put into words once."""
     look = LOOKS[piece.state]
     is_part = piece.share < 0.995 and piece.state in NEEDS_OWNER
     height = max(LOWEST, HEIGHT * piece.share) if is_part else HEIGHT
+    when = wall.span(piece.begins_s, piece.ends_s)
     return CellCard(
         state=piece.state,
         tone=look.tone.value,
-        x=svg(piece.begins_s - since_s),
+        x=svg(piece.begins_s - first_s),
         width=svg(piece.ends_s - piece.begins_s),
         y=svg(HEIGHT - height),
         height=svg(height),
-        told=_cell_words(piece, wall),
+        told=f"{look.word} for {words.duration(piece.lasted_s)}, {when}",
     )
-
-
-@lru_cache(maxsize=MOST_TOLD)
-def _cell_words(piece: Piece, wall: Wall) -> str:
-    """What is past does not change: it is put into words once."""
-    lasted = words.duration(piece.lasted_s)
-    word = LOOKS[piece.state].word
-    return f"{word} for {lasted}, {wall.span(piece.begins_s, piece.ends_s)}"
 
 
 def _said(lasted: Mapping[CognitiveState, float]) -> str:

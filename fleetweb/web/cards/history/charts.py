@@ -7,7 +7,7 @@ from typing import Any, Final
 from .asking import By, Percentile
 from .bands import BandsCard
 from .book import Book, Line
-from .marks import MarkCard
+from .marks import Mark
 from .measures import (
     ERRORS,
     LATENCY,
@@ -106,7 +106,7 @@ def drawing(
     book: Book,
     cards: Sequence[ChartCard],
     bands: BandsCard,
-    marks: Sequence[MarkCard],
+    marks: Sequence[Mark],
     wall: Wall,
     zone: str,
 ) -> dict[str, Any]:
@@ -138,5 +138,5 @@ def drawing(
             {"name": name, "told": list(row)}
             for name, row in zip(book.machines, bands.did, strict=True)
         ],
-        "marks": [{"at": m.at_s, "tone": m.tone} for m in marks],
+        "marks": [{"at": mark.at.timestamp(), "tone": mark.tone} for mark in marks],
     }

@@ -1,11 +1,11 @@
 """What happened, as marks on the charts and as a list."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetweb.core import words
-from fleetweb.core.happenings import Happening as FleetHappening
 from fleetweb.core.happenings import HappeningKind
 from fleetweb.core.presence import CognitiveState
 from fleetweb.fleet.series import Happening, Marker
@@ -34,11 +34,19 @@ _OTHERS: Final = {
 }
 
 
+class Mark(NamedTuple):
+    """`words` name the machine and say what it was."""
+
+    at: datetime
+    icon: str
+    tone: Tone
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class MarkCard:
-    """`words` name the machine and say what it was; `iso` and `clock` when."""
+    """A mark in the list; `iso` and `clock` say when."""
 
-    at_s: float
     iso: str
     clock: str
     icon: str
@@ -46,22 +54,18 @@ class MarkCard:
     words: str
 
 
-def marks(book: Book, wall: Wall) -> tuple[MarkCard, ...]:
+def marks(book: Book) -> tuple[Mark, ...]:
     """Newest first. What happens to several machines at once is one mark for each of them."""
-    cards = [_card(marker, wall) for marker in book.markers if _is_true(marker, book)]
-    cards += [_other(happening, wall) for happening in book.happened]
-    return tuple(sorted(cards, key=lambda card: -card.at_s))
+    found = [_mark(marker) for marker in book.markers if _is_true(marker, book)]
+    found += [Mark(one.at, *_OTHERS[one.kind], one.words) for one in book.happened]
+    return tuple(sorted(found, key=lambda mark: mark.at, reverse=True))
 
 
-def _other(happening: FleetHappening, wall: Wall) -> MarkCard:
-    icon, tone = _OTHERS[happening.kind]
-    return MarkCard(
-        at_s=happening.at.timestamp(),
-        iso=happening.at.isoformat(),
-        clock=wall.clock(happening.at),
-        icon=icon,
-        tone=tone,
-        words=happening.words,
+def listed(found: Iterable[Mark], wall: Wall) -> tuple[MarkCard, ...]:
+    """They as they are read."""
+    return tuple(
+        MarkCard(mark.at.isoformat(), wall.clock(mark.at), mark.icon, mark.tone, mark.words)
+        for mark in found
     )
 
 
@@ -79,14 +83,7 @@ def _is_true(marker: Marker, book: Book) -> bool:
     )
 
 
-def _card(marker: Marker, wall: Wall) -> MarkCard:
+def _mark(marker: Marker) -> Mark:
     icon, tone, short = _LOOKS[marker.happening]
     said = f": {marker.sentence}" if marker.sentence else "."
-    return MarkCard(
-        at_s=marker.at.timestamp(),
-        iso=marker.at.isoformat(),
-        clock=wall.clock(marker.at),
-        icon=icon,
-        tone=tone,
-        words=f"{marker.node} {short}{said}",
-    )
+    return Mark(marker.at, icon, tone, f"{marker.node} {short}{said}")

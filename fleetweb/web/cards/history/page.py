@@ -10,7 +10,7 @@ from .asking import Asked, By, Percentile
 from .bands import STRIP, BandsCard, bands, told_of, what_they_did
 from .book import Book
 from .charts import ChartCard, charts, drawing
-from .marks import MarkCard, marks
+from .marks import MarkCard, listed, marks
 from .records import records
 from .standing_out import FindingCard, calm, standing_out
 from .tables import TableCard, TotalsCard, table, tables, totals
@@ -94,7 +94,7 @@ def history(book: Book, now: datetime) -> HistoryCard:
     zone = told.zone
     did = what_they_did(book, now)
     band_card, chart_cards = bands(book, did, told, now), charts(book)
-    mark_cards = marks(book, told)
+    found = marks(book)
     is_fine = book.step.seconds <= 300
     return HistoryCard(
         node=book.node,
@@ -108,10 +108,10 @@ def history(book: Book, now: datetime) -> HistoryCard:
         address=book.asked.address(),
         controls=controls(book, zone),
         charts=chart_cards,
-        drawing=drawing(book, chart_cards, band_card, mark_cards, told, zone.key),
+        drawing=drawing(book, chart_cards, band_card, found, told, zone.key),
         bands=band_card,
-        marks=mark_cards[:MARKS_LISTED],
-        earlier=max(0, len(mark_cards) - MARKS_LISTED),
+        marks=listed(found[:MARKS_LISTED], told),
+        earlier=max(0, len(found) - MARKS_LISTED),
         totals=totals(book),
         tables=tables(book, dict(zip(book.machines, band_card.did, strict=True)), told),
         findings=standing_out(book, did, told, now),
@@ -140,7 +140,7 @@ def as_json(book: Book, now: datetime) -> dict[str, Any]:
         "step_s": book.step.seconds,
         "by": book.asked.by.value,
         "rows": list(records(book, now)),
-        "events": [{"at": mark.iso, "words": mark.words} for mark in marks(book, told)],
+        "events": [{"at": mark.at.isoformat(), "words": mark.words} for mark in marks(book)],
     }
 
 

@@ -16,11 +16,12 @@ from .book import Book
 MOST_WRITTEN: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Wall:
     """Writes times in the owner's zone, with the zone's letters where an hour comes twice.
 
-    That is only where the clock `is_changed` at all, which few pages need to look for.
+    That is only where the clock `is_changed` at all, which few pages need to look for. Those that
+    `book_wall` gives are the same where they write the same.
     """
 
     zone: ZoneInfo
@@ -28,7 +29,7 @@ class Wall:
     has_days: bool
     is_changed: bool
 
-    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  walls are values, and few
+    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  there are few walls
     def slot(self, begins_s: int) -> str:
         """A point of the grid: its day where points are days, else its begin."""
         at = at_of(begins_s).astimezone(self.zone)
@@ -37,7 +38,7 @@ class Wall:
         day = f"{at:%a %m-%d} " if self.has_days else ""
         return f"{day}{at:%H:%M}{self._letters(at)}"
 
-    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  walls are values, and few
+    @lru_cache(maxsize=MOST_WRITTEN)  # noqa: B019  there are few walls
     def span(self, begins_s: float, ends_s: float) -> str:
         """`14:00 to 15:00`; with the date where it is not one day's."""
         begin, end = (at_of(int(s)).astimezone(self.zone) for s in (begins_s, ends_s))
@@ -72,7 +73,10 @@ def book_wall(book: Book, now: datetime) -> Wall:
     zone = now.tzinfo if isinstance(now.tzinfo, ZoneInfo) else ZoneInfo("UTC")
     first, last = (at_of(s).astimezone(zone) for s in (book.grid[0], book.grid[-1] - 1))
     has_days = first.date() != last.date()
-    return Wall(zone, book.step, has_days, _is_changed(zone, book.grid))
+    return _wall(zone, book.step, has_days, _is_changed(zone, book.grid))
+
+
+_wall: Final = lru_cache(maxsize=64)(Wall)
 
 
 def _is_changed(zone: ZoneInfo, grid: Sequence[int]) -> bool:
