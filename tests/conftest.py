@@ -10,7 +10,7 @@ from django.core.cache import CacheHandler, cache
 from django.db import connections
 from hypothesis import settings
 
-from fleetweb.gateway import settled
+from fleetweb.fleet import settled
 from fleetweb.web.cards.history import recent
 
 # How long an example takes says more about the machine than about the code.

@@ -1,11 +1,12 @@
 """Looking back at the machines: their figures, what they did when, and what befell them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache, partial
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,8 @@ from django.utils import timezone
 from fleetweb.core.buckets import Step, at_of, starts, step_for
 from fleetweb.core.presence import CognitiveState, Span
 
-from .models import Node, NodeRollup, PresenceSpan
+from . import settled
+from .models import NodeRollup, PresenceSpan
 from .past import latest_at
 from .sample_rollups import FIGURES, Kept, together
 
@@ -99,69 +101,92 @@ _MARKS: Final = {
 
 
 def readings(
-    nodes: Sequence[str], since: datetime, until: datetime, step: Step | None = None
+    machines: Mapping[int, str], since: datetime, until: datetime, step: Step | None = None
 ) -> dict[str, tuple[Reading, ...]]:
-    """What each machine's samples said from `since` to `until`, without a gap, in one query."""
-    step = step or step_for(since, until, most_rows=MOST_ROWS, series=max(1, len(nodes)))
+    """What each machine's samples said from `since` to `until`, without a gap, in a query or two.
+
+    `machines` are their names by the keys of their rows. Of days that have long been over it may
+    be what was so a few minutes ago.
+    """
+    step = step or step_for(since, until, most_rows=MOST_ROWS, series=max(1, len(machines)))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    rows = (
-        NodeRollup.objects.between(grid[0], grid[-1])
-        .filter(node__in=Node.objects.filter(name__in=nodes), resolution=step.source)
-        .values_list("node__name", "start_s", "samples", *_AS_TEXT)
-    )
-    place_of = cache(partial(step.place, grid=grid))
-    found: defaultdict[str, defaultdict[int, list[_Row]]] = defaultdict(lambda: defaultdict(list))
-    for name, kept_s, *row in rows:
-        found[name][place_of(kept_s)].append(tuple(row))
+    read = partial(_readings, list(machines), step)
+    parts = _settled.parts(tuple(machines), grid, step, read)
     return {
-        name: tuple(
-            _reading(begins_s, tuple(found[name].get(place, ())))
-            for place, begins_s in enumerate(grid[:-1])
-        )
-        for name in nodes
+        name: tuple(chain.from_iterable(part[key] for part in parts))
+        for key, name in machines.items()
     }
 
 
-def bands(nodes: Sequence[str], since: datetime, until: datetime) -> Bands:
-    """What each machine did when, in three queries.
+_settled: Final = settled.Memory[dict[int, tuple[Reading, ...]]]()
 
-    Those that reach over the edges are given whole. For a longer past take `readings`, whose
+
+def _readings(
+    keys: Sequence[int], step: Step, begins_s: int, ends_s: int, grid: Sequence[int]
+) -> dict[int, tuple[Reading, ...]]:
+    rows = (
+        NodeRollup.objects.between(begins_s, ends_s)
+        .filter(node__in=keys, resolution=step.source)
+        .values_list("node", "start_s", "samples", *_AS_TEXT)
+    )
+    place_of = cache(partial(step.place, grid=grid))
+    found: defaultdict[tuple[int, int], list[_Row]] = defaultdict(list)
+    for key, kept_s, *row in rows:
+        found[key, place_of(kept_s)].append(tuple(row))
+    return {
+        key: tuple(
+            _reading(begins_s, tuple(found.get((key, place), ())))
+            for place, begins_s in enumerate(grid[:-1])
+        )
+        for key in keys
+    }
+
+
+def bands(machines: Mapping[int, str], since: datetime, until: datetime) -> Bands:
+    """What each machine did when, in three queries; `machines` are names by keys.
+
+    Spans that reach over the edges are given whole. For a longer past take `readings`, whose
     `states` say the same in shares.
     """
-    machines = Node.objects.filter(name__in=nodes)
     inside = PresenceSpan.objects.filter(
-        node__in=machines, started_at__gt=since, started_at__lt=until
+        node__in=list(machines), started_at__gt=since, started_at__lt=until
     )
-    before = latest_at(since).since(since).filter(node__in=machines)
+    before = latest_at(since).since(since).filter(node__in=list(machines))
     # To look for the eldest that there is room for takes a fifth of picking them by their keys.
     newest = inside.order_by("-started_at").values_list("started_at", flat=True)
     eldest = list(newest[MOST_SPANS - 1 : MOST_SPANS])
     if eldest:
         inside = inside.filter(started_at__gte=eldest[0], state=CognitiveState.OFFLINE.value)
-    wanted = ("node__name", "state", "started_at", "ended_at")
-    rows = (row for spans in (before, inside) for row in spans.values_list(*wanted))
-    found = [Span(name, CognitiveState(state), began, ended) for name, state, began, ended in rows]
+    wanted = ("node", "state", "started_at", "ended_at")
+    rows = (row for spans in (before, inside) for row in spans.order_by().values_list(*wanted))
+    found = [
+        Span(machines[key], CognitiveState(state), began, ended)
+        for key, state, began, ended in rows
+    ]
     return Bands(tuple(sorted(found, key=lambda span: span.started_at)), are_all=not eldest)
 
 
-def markers(nodes: Sequence[str], since: datetime, until: datetime) -> tuple[Marker, ...]:
-    """What befell these machines from `since` to `until`, oldest first; at most 200, the newest."""
+def markers(machines: Mapping[int, str], since: datetime, until: datetime) -> tuple[Marker, ...]:
+    """What befell these machines from `since` to `until`, oldest first; at most 200, the newest.
+
+    `machines` are names by keys.
+    """
     rows = (
         PresenceSpan.objects.filter(
-            node__name__in=nodes,
+            node__in=list(machines),
             started_at__gte=since,
             started_at__lt=until,
             state__in=[state.value for state in _MARKS],
         )
         .order_by("-started_at")
-        .values_list("node__name", "state", "started_at", "ended_at", "sentence")[:MOST_MARKERS]
+        .values_list("node", "state", "started_at", "ended_at", "sentence")[:MOST_MARKERS]
     )
     found: list[Marker] = []
-    for node, state, started_at, ended_at, sentence in rows:
+    for key, state, started_at, ended_at, sentence in rows:
         word = CognitiveState(state)
-        found.append(Marker(started_at, node, _MARKS[word], sentence))
+        found.append(Marker(started_at, machines[key], _MARKS[word], sentence))
         if word in _AWAY and ended_at and ended_at < until:
-            found.append(Marker(ended_at, node, Happening.BACK, ""))
+            found.append(Marker(ended_at, machines[key], Happening.BACK, ""))
     return tuple(sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK)))
 
 

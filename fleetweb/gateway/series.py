@@ -1,40 +1,32 @@
 """Looking back at requests: how long they took and how they went, of any machine, provider, model.
 
 Whatever the range and however many requests it had, it takes three queries: whom it is about, what
-is added up of them, and what has ended in the last second and is not added up yet.
+has ended in the last second and is not added up yet, and what is added up of them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache, partial
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from django.utils import timezone
 
 from fleetweb.core.buckets import Step, at_of, starts, step_for
 from fleetweb.core.latency import Histogram, packed_percentiles
+from fleetweb.fleet import settled
 
-from . import settled
 from .models import RequestMetric
-from .rollup_models import Rollup, RollupSubject
+from .rollup_models import Rollup
 from .rollups import count
-from .tally import Subject, Tally
+from .subjects import Subject, Subjects
+from .tally import Tally
 
-__all__ = [
-    "Point",
-    "Series",
-    "Subject",
-    "full_model",
-    "known",
-    "knows",
-    "latency_series",
-    "step_of",
-]
+__all__ = ["Basis", "Point", "Series", "Subject", "latency_series", "step_of"]
 
 # What one page may read, whatever it shows: more takes longer than 100 ms.
 MOST_ROWS: Final = 3000
@@ -54,11 +46,12 @@ _COLUMNS: Final = (
 _PACKED: Final = ("latency", "ttft", "gap")
 _sums = attrgetter(*_COLUMNS)
 # So many points are merged at once, and kept merged, on the way to all of a time.
-STRETCH: Final = 16
+PIECE: Final = 16
+
+# A time may begin or end in the middle of a point, and none is longer.
+_AROUND: Final = timedelta(days=2)
 
 Packed = tuple[bytes, ...]
-
-_settled: Final = settled.Memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,53 +93,64 @@ class Series:
     total: Point
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What looking at a time begins with, read once for all that is shown of it.
+
+    `ended` are the requests of that time that are in no row of rollups yet.
+    """
+
+    subjects: Subjects
+    ended: tuple[RequestMetric, ...]
+
+    @classmethod
+    def read(cls, since: datetime, until: datetime) -> Self:
+        """Two queries."""
+        ended = RequestMetric.objects.uncounted().since(since - _AROUND)
+        rows = ended.filter(asked_at__lt=until + _AROUND)[:MOST_UNCOUNTED]
+        return cls(Subjects.read(), tuple(rows))
+
+    def just_ended(
+        self, subjects: Iterable[Subject], grid: Sequence[int], step: Step
+    ) -> Iterator[tuple[Subject, int, "Kept"]]:
+        """What is in no row of rollups yet of these, from the first of `grid` to the last."""
+        wanted = set(subjects)
+        tally = Tally(timezone.get_default_timezone(), (step.source,))
+        for metric in self.ended:
+            if grid[0] <= metric.asked_at.timestamp() < grid[-1]:
+                count(tally, metric)
+        for bucket, sums in tally.sums.items():
+            if bucket.subject in wanted:
+                kinds = (sums.latency, sums.ttft, sums.gap)
+                yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
+
+
 def latency_series(
-    subjects: Sequence[Subject], since: datetime, until: datetime, step: Step | None = None
+    subjects: Sequence[Subject],
+    since: datetime,
+    until: datetime,
+    step: Step | None = None,
+    basis: Basis | None = None,
 ) -> dict[Subject, Series]:
     """What happened to each of them from `since` to `until`, as at most about 400 points each.
 
     The first point is the one that `since` lies in. A subject nobody knows has empty points.
     Of days that have long been over it may be what was so a few minutes ago.
     """
+    basis = basis or Basis.read(since, until)
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    split = settled.places(grid)
-    seam_s = settled.seam_s(grid, split, step)
-    rows = chain(
-        _added_up(subjects, seam_s, grid[-1], step), not_added_up_yet(subjects, grid[split:], step)
-    )
-    kept = _placed(subjects, rows, grid, step)
-    if split:
-        before = _settled.of(
-            (*subjects, step, grid[: split + 1]),
-            lambda: _placed(subjects, _added_up(subjects, grid[0], seam_s, step), grid, step),
-        )
-        kept = {subject: before[subject] | now for subject, now in kept.items()}
-    return {subject: _series(subject, step, grid, of) for subject, of in kept.items()}
+    read = partial(_stretches, basis, subjects, step)
+    parts = _settled.parts(tuple(subjects), grid, step, read)
+    return {
+        subject: _series(subject, step, grid[0], [part[subject] for part in parts])
+        for subject in subjects
+    }
 
 
 def step_of(since: datetime, until: datetime, series: int = 1) -> Step:
     """How far apart the points of so many series lie if they are to be read at once."""
     return step_for(since, until, most_rows=MOST_ROWS, series=max(1, series))
-
-
-def known(scope: str, *, model: str = "") -> list[str]:
-    """The names of all that requests were ever added up for, such as all models."""
-    rows = RollupSubject.objects.filter(scope=scope, model=model)
-    return list(rows.order_by("name").values_list("name", flat=True))
-
-
-def knows(scope: str, name: str) -> bool:
-    """Whether requests were ever added up for it."""
-    return RollupSubject.objects.filter(scope=scope, name=name, model="").exists()
-
-
-def full_model(written: str) -> str:
-    """The id of a model that people write by its last part, in any case; else as it was written."""
-    wanted = written.casefold()
-    ids = known(RollupSubject.MODEL) if written else []
-    names = (m for m in ids if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
-    return next(names, written)
 
 
 class Kept(NamedTuple):
@@ -199,25 +203,58 @@ def merged(kept: Packed) -> bytes:
     return Histogram.merged(map(Histogram.unpack, kept)).pack()
 
 
-def _series(subject: Subject, step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Series:
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Points of a subject, and what is kept of them all as one; None where there is nothing."""
+
+    points: tuple[Point, ...]
+    whole: Kept | None
+
+
+_settled: Final = settled.Memory[dict[Subject, _Stretch]]()
+
+
+def _stretches(
+    basis: Basis,
+    subjects: Sequence[Subject],
+    step: Step,
+    begins_s: int,
+    ends_s: int,
+    grid: Sequence[int],
+) -> dict[Subject, _Stretch]:
+    rows = chain(
+        _added_up(basis, subjects, begins_s, ends_s, step), basis.just_ended(subjects, grid, step)
+    )
+    placed = _placed(subjects, rows, grid, step)
+    return {subject: _stretch(step, grid, kept) for subject, kept in placed.items()}
+
+
+def _stretch(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> _Stretch:
     points = tuple(
         _point(begins_s, kept[place]) if place in kept else Point(at_of(begins_s))
         for place, begins_s in enumerate(grid[:-1])
     )
-    return Series(subject, step, points, _total(step, grid, kept))
+    return _Stretch(points, _whole(step, grid, kept) if kept else None)
 
 
-def _total(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Point:
-    """By stretches that begin at the same times whenever it is asked: most have been merged."""
-    stretches: defaultdict[int, list[Kept]] = defaultdict(list)
+def _whole(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Kept:
+    """By pieces that begin at the same times whenever it is asked: most have been merged."""
+    pieces: defaultdict[int, list[Kept]] = defaultdict(list)
     for place in sorted(kept):
-        stretches[grid[place] // (STRETCH * step.seconds)].append(kept[place])
-    if not stretches:
-        return Point(at_of(grid[0]))
-    parts = []
-    for sums, *packed in map(together, stretches.values()):
-        parts.append(Kept(sums, *((merged(kind),) for kind in packed)))
-    return _point(grid[0], together(parts))
+        pieces[grid[place] // (PIECE * step.seconds)].append(kept[place])
+    return _as_one([_as_one(parts) for parts in pieces.values()])
+
+
+def _as_one(parts: Sequence[Kept]) -> Kept:
+    sums, *packed = together(parts)
+    return Kept(sums, *((merged(kind),) for kind in packed))
+
+
+def _series(subject: Subject, step: Step, first_s: int, parts: Sequence[_Stretch]) -> Series:
+    points = tuple(chain.from_iterable(part.points for part in parts))
+    wholes = [part.whole for part in parts if part.whole]
+    total = _point(first_s, _as_one(wholes)) if wholes else Point(at_of(first_s))
+    return Series(subject, step, points, total)
 
 
 def _placed(
@@ -238,46 +275,17 @@ def _placed(
 
 
 def _added_up(
-    subjects: Sequence[Subject], begins_s: int, ends_s: int, step: Step
+    basis: Basis, subjects: Iterable[Subject], begins_s: int, ends_s: int, step: Step
 ) -> Iterator[tuple[Subject, int, Kept]]:
-    by_id = _ids(subjects)
+    keys = basis.subjects.keys
+    by_key = {keys[subject]: subject for subject in subjects if subject in keys}
     rows = (
         Rollup.objects.between(begins_s, ends_s)
-        .filter(subject__in=list(by_id), resolution=step.source)
+        .filter(subject__in=list(by_key), resolution=step.source)
         .values_list("subject", "start_s", *_PACKED, *_COLUMNS)
     )
-    for subject, bucket_s, latency, ttft, gap, *sums in rows:
-        yield (
-            by_id[subject],
-            bucket_s,
-            Kept(tuple(sums), packed(latency), packed(ttft), packed(gap)),
-        )
-
-
-def not_added_up_yet(
-    subjects: Iterable[Subject], grid: Sequence[int], step: Step
-) -> Iterator[tuple[Subject, int, Kept]]:
-    """What has ended of these, and is in no row of rollups."""
-    wanted = set(subjects)
-    tally = Tally(timezone.get_default_timezone(), (step.source,))
-    ended = RequestMetric.objects.uncounted().since(at_of(grid[0]))
-    for metric in ended.filter(asked_at__lt=at_of(grid[-1]))[:MOST_UNCOUNTED]:
-        count(tally, metric)
-    for bucket, sums in tally.sums.items():
-        if bucket.subject in wanted:
-            kinds = (sums.latency, sums.ttft, sums.gap)
-            yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
-
-
-def _ids(subjects: Iterable[Subject]) -> dict[int, Subject]:
-    wanted = set(subjects)
-    rows = RollupSubject.objects.filter(
-        scope__in={s.scope for s in wanted},
-        name__in={s.name for s in wanted},
-        model__in={s.model for s in wanted},
-    )
-    found = {row.pk: Subject(row.scope, row.name, row.model) for row in rows}
-    return {pk: subject for pk, subject in found.items() if subject in wanted}
+    for key, bucket_s, latency, ttft, gap, *sums in rows:
+        yield by_key[key], bucket_s, Kept(tuple(sums), packed(latency), packed(ttft), packed(gap))
 
 
 def packed(value: bytes | memoryview) -> Packed:

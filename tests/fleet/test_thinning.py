@@ -38,6 +38,10 @@ def sampled(node: Node, at: datetime, state: CognitiveState = IDLE, **figures: o
     sample_rollups.add([sample])
 
 
+def keyed(*names: str) -> dict[int, str]:
+    return dict(Node.objects.filter(name__in=names).values_list("pk", "name"))
+
+
 def told(node: Node, at: datetime, *states: tuple[CognitiveState, float]) -> None:
     """Spans that follow each other from `at` on, each so many seconds long."""
     for state, seconds in states:
@@ -55,7 +59,7 @@ def test_figures_are_the_means_of_what_was_seen(king):
     sampled(king, NOW, PROCESSING, intensity=0.2, power_w=100.0)
     sampled(king, NOW + timedelta(seconds=10), intensity=0.8, power_w=None)
     sampled(king, NOW + timedelta(seconds=20), intensity=0.5, power_w=300.0)
-    (reading,) = readings(["king"], NOW, NOW + timedelta(minutes=1))["king"]
+    (reading,) = readings(keyed("king"), NOW, NOW + timedelta(minutes=1))["king"]
     assert reading.samples == 3
     assert (reading.intensity, reading.intensity_max) == (pytest.approx(0.5), 0.8)
     assert reading.power_w == 200
@@ -66,7 +70,7 @@ def test_figures_are_the_means_of_what_was_seen(king):
 def test_a_time_nobody_was_seen_in_is_a_gap(king):
     for minute in (0, 2):
         sampled(king, NOW + timedelta(minutes=minute))
-    found = readings(["king", "nobody"], NOW, NOW + timedelta(minutes=3))
+    found = readings(keyed("king") | {0: "nobody"}, NOW, NOW + timedelta(minutes=3))
     assert [reading.intensity for reading in found["king"]] == [0.5, None, 0.5]
     assert [reading.samples for reading in found["nobody"]] == [0, 0, 0]
     assert found["king"][1].states == {}
@@ -77,7 +81,7 @@ def test_every_step_tells_the_same_of_a_day(king):
     for hour in range(24):
         sampled(king, begins + timedelta(hours=hour), temperature_c=40.0 + hour)
     for step in STEPS:
-        found = readings(["king"], begins, begins + timedelta(days=1), step)["king"]
+        found = readings(keyed("king"), begins, begins + timedelta(days=1), step)["king"]
         known = [reading for reading in found if reading.samples]
         assert sum(reading.samples for reading in known) == 24
         assert max(reading.temperature_max_c for reading in known) == 63
@@ -86,13 +90,13 @@ def test_every_step_tells_the_same_of_a_day(king):
 def test_a_machine_that_is_renamed_keeps_its_past(king):
     sampled(king, NOW)
     Node.objects.filter(pk=king.pk).update(name="queen")
-    assert readings(["queen"], NOW, NOW + timedelta(minutes=1))["queen"][0].samples == 1
+    assert readings(keyed("queen"), NOW, NOW + timedelta(minutes=1))["queen"][0].samples == 1
 
 
 def test_a_clock_that_jumped_back_adds_to_the_time_it_shows(king):
     for seconds in (0, 10, -40, -30, 20):
         sampled(king, NOW + timedelta(seconds=seconds))
-    found = readings(["king"], NOW - timedelta(minutes=1), NOW + timedelta(minutes=1))["king"]
+    found = readings(keyed("king"), NOW - timedelta(minutes=1), NOW + timedelta(minutes=1))["king"]
     assert [reading.samples for reading in found] == [2, 3]
 
 
@@ -101,12 +105,13 @@ def test_readings_take_one_query(nodes, django_assert_num_queries):
     names = [f"node{n}" for n in range(nodes)]
     for name in names:
         sampled(Node.objects.create(name=name, role=Role.SOLDIER), NOW)
+    machines = keyed(*names)
     with django_assert_num_queries(1):
-        readings(names, NOW - timedelta(days=90), NOW + timedelta(minutes=1))
+        readings(machines, NOW - timedelta(days=90), NOW + timedelta(minutes=1))
     with django_assert_num_queries(3):
-        bands(names, NOW - timedelta(days=90), NOW)
+        bands(machines, NOW - timedelta(days=90), NOW)
     with django_assert_num_queries(1):
-        markers(names, NOW - timedelta(days=90), NOW)
+        markers(machines, NOW - timedelta(days=90), NOW)
 
 
 def test_short_spans_of_long_ago_are_given_to_those_before_them(king):
@@ -177,7 +182,7 @@ def test_spans_go_with_the_retention_and_what_goes_on_stays(king, settings):
 
 def test_what_befell_a_machine_is_marked(king):
     told(king, NOW, (IDLE, 60), (OFFLINE, 30), (WAKING, 40), (IDLE, 10))
-    found = markers(["king"], NOW, NOW + timedelta(hours=1))
+    found = markers(keyed("king"), NOW, NOW + timedelta(hours=1))
     assert [(marker.happening, (marker.at - NOW).total_seconds()) for marker in found] == [
         (Happening.LOST, 60),
         (Happening.BACK, 90),
@@ -187,7 +192,7 @@ def test_what_befell_a_machine_is_marked(king):
 
 def test_bands_reach_over_the_edges(king):
     told(king, NOW, (IDLE, 100), (PROCESSING, 100), (IDLE, 100))
-    found = bands(["king"], NOW + timedelta(seconds=50), NOW + timedelta(seconds=150))
+    found = bands(keyed("king"), NOW + timedelta(seconds=50), NOW + timedelta(seconds=150))
     assert [(span.state, (span.started_at - NOW).total_seconds()) for span in found.spans] == [
         (IDLE, 0),
         (PROCESSING, 100),

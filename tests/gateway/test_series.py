@@ -15,7 +15,8 @@ from fleetweb.core.buckets import STEPS, Resolution
 from fleetweb.gateway import rollups
 from fleetweb.gateway.models import RequestMetric, RollupSubject
 from fleetweb.gateway.recorder import Entry, _commit
-from fleetweb.gateway.series import Series, Subject, full_model, known, latency_series
+from fleetweb.gateway.series import Series, latency_series
+from fleetweb.gateway.subjects import Subject, Subjects
 from tests.gateway.asked_before import request
 
 pytestmark = pytest.mark.django_db
@@ -172,10 +173,11 @@ def test_days_kept_in_another_zone_are_still_told_once(berlin, settings):
 
 def test_models_are_found_by_the_last_part_of_their_name():
     asked(request(NOW, model="mlx-community/Qwen3-235B"))
-    assert known(RollupSubject.MODEL) == ["mlx-community/Qwen3-235B"]
-    assert full_model("qwen3-235b") == "mlx-community/Qwen3-235B"
-    assert full_model("unheard-of") == "unheard-of"
-    assert full_model("") == ""
+    known = Subjects.read()
+    assert known.names(RollupSubject.MODEL) == ("mlx-community/Qwen3-235B",)
+    assert known.full_model("qwen3-235b") == "mlx-community/Qwen3-235B"
+    assert known.full_model("unheard-of") == "unheard-of"
+    assert known.full_model("") == ""
 
 
 def test_resolutions_are_minutes_hours_and_days():

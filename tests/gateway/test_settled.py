@@ -9,10 +9,13 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from fleetweb.core.buckets import STEPS
-from fleetweb.gateway import answers, rollups, series, settled
+from fleetweb.fleet import sample_rollups, settled
+from fleetweb.fleet import series as of_machines
+from fleetweb.fleet.models import Node, NodeSample
+from fleetweb.gateway import answers, rollups, series
 from fleetweb.gateway.models import RollupSubject
 from fleetweb.gateway.recorder import Entry, _commit
-from fleetweb.gateway.series import Subject
+from fleetweb.gateway.subjects import Subject, Subjects
 from tests.gateway.asked_before import request
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +41,7 @@ def clock(monkeypatch):
 def forget():
     series._settled.forget()
     answers._settled.forget()
+    of_machines._settled.forget()
 
 
 def asked(*ages: timedelta):
@@ -50,7 +54,7 @@ def told(days, step):
     """How many requests each point has, for charts and for what stands out."""
     since = NOW - timedelta(days=days)
     (of_king,) = series.latency_series([KING], since, NOW, step).values()
-    (compared,) = answers.answers(answers.pairs(), since, NOW, step)
+    (compared,) = answers.answers(Subjects.read().pairs(), since, NOW, step)
     drawn = [point.count for point in of_king.points]
     assert drawn == [slot.count for slot in compared.slots]
     assert of_king.total.count == sum(drawn)
@@ -64,6 +68,24 @@ def test_it_says_what_reading_all_of_it_says(monkeypatch, days, step):
     monkeypatch.setattr(settled, "places", lambda _grid: 0)
     assert told(days, step) == pieced
     assert sum(pieced) > 2
+
+
+@pytest.mark.parametrize(("days", "step"), [(90, DAY), (7, HOUR), (1, MINUTE)])
+def test_of_machines_too(monkeypatch, days, step):
+    king = Node.objects.create(name="king")
+    ages = [timedelta(hours=7 * number) for number in range(1, 24 * days // 7 + 1)]
+    ats = [(NOW - age, age.total_seconds() % 97) for age in ages]
+    seen = [NodeSample(node=king, at=at, state="idle", intensity=i) for at, i in ats]
+    sample_rollups.add(NodeSample.objects.bulk_create(seen))
+
+    def read():
+        found = of_machines.readings({king.pk: "king"}, NOW - timedelta(days=days), NOW, step)
+        return [(reading.at, reading.samples, reading.intensity) for reading in found["king"]]
+
+    pieced = read()
+    monkeypatch.setattr(settled, "places", lambda _grid: 0)
+    assert read() == pieced
+    assert sum(samples for _, samples, _ in pieced) == len(ages)
 
 
 def test_days_that_were_kept_in_another_zone_stay_where_they_were(monkeypatch):

@@ -232,7 +232,7 @@ def test_it_takes_as_many_queries_however_much_there_is(owner, number, django_as
         owner.get("/api/requests?limit=50")
     with django_assert_num_queries(session_and_user + 1):
         owner.get(f"/api/requests/{rows[0].pk}")
-    with django_assert_num_queries(session_and_user + 4):
+    with django_assert_num_queries(session_and_user + 3):
         owner.get("/api/nodes/king/latency?since=90d")
 
 

@@ -28,30 +28,25 @@ def _between(path: str, begin: str, end: str) -> list[str]:
 
 # The session and its user are two of them.
 COSTS = {
-    16: [
+    13: [
         *_between("/history/?", "from", "to"),
         *_between("/history/?by=model&", "from", "to"),
+        *_between("/history/?by=provider&", "from", "to"),
         *_between("/history/?piece=now&", "from", "to"),
         *_between(f"/history/?model={LLAMA}&", "from", "to"),
     ],
-    13: [
+    12: [
         *_between("/history/?format=csv&", "from", "to"),
         *_between("/history/?format=json&", "from", "to"),
         *_between("/history/?piece=table&table=king&", "from", "to"),
     ],
-    17: [
-        *_between("/history/?by=provider&", "from", "to"),
-        *_between("/nodes/king/?", "from", "to"),
-    ],
-    18: _between("/nodes/king/?by=model&", "from", "to"),
-    6: [
+    15: _between("/nodes/king/?by=model&", "from", "to"),
+    5: [
         *_between("/api/nodes/king/latency?", "since", "until"),
-        "/requests/",
-        "/requests/?status=failed",
-        f"/requests/?until={NOON:%Y-%m-%d}",
-    ],
-    7: [
         *_between(f"/api/nodes/king/latency?model={LLAMA}&", "since", "until"),
+    ],
+    6: ["/requests/", "/requests/?status=failed", f"/requests/?until={NOON:%Y-%m-%d}"],
+    7: [
         "/requests/?node=king",
         "/requests/?provider=exo",
         "/requests/?slower_than=60&status=failed&door=king",
@@ -65,7 +60,7 @@ COSTS = {
         "/api/requests?fallback=yes",
     ],
     11: [f"/api/replay?at={UNTIL}"],
-    14: [f"/replay/?at={UNTIL}"],
+    14: [f"/replay/?at={UNTIL}", *_between("/nodes/king/?", "from", "to")],
 }
 
 

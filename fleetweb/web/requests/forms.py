@@ -12,6 +12,7 @@ from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RollupSubject
 from fleetweb.gateway.search import Cursor, Search
+from fleetweb.gateway.subjects import Subjects
 
 from ..access.owner import is_owner
 from ..cards.holds import OUTCOMES
@@ -201,5 +202,4 @@ def place_of(data: QueryDict) -> Place:
 
 
 def _known_models() -> tuple[str, ...]:
-    subjects = RollupSubject.objects.filter(scope=RollupSubject.MODEL)
-    return tuple(subjects.order_by("name").values_list("name", flat=True))
+    return Subjects.read().names(RollupSubject.MODEL)

@@ -21,7 +21,8 @@ from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RequestMetric, RollupSubject, RoutingRecord
 from fleetweb.gateway.search import Cursor, Search
-from fleetweb.gateway.series import Point, Subject, full_model, knows, latency_series
+from fleetweb.gateway.series import Basis, Point, Subject, latency_series
+from fleetweb.gateway.subjects import Subjects
 from fleetweb.upstream.http import shown
 
 from ..access.owner import is_owner
@@ -91,11 +92,13 @@ def _for_programs(view: View[Named]) -> View[Named]:
 def node_latency(request: HttpRequest, name: str) -> HttpResponse:
     """`GET /api/nodes/<name>/latency`: how long its requests took, over time."""
     asked = range_of(request.GET, timezone.now())
-    if not (knows(RollupSubject.NODE, name) or Node.objects.filter(name=name).exists()):
+    basis = Basis.read(asked.since, asked.until)
+    is_known = Subject(RollupSubject.NODE, name) in basis.subjects.keys
+    if not (is_known or Node.objects.filter(name=name).exists()):
         return error(404, f"There is no machine called {name}.", "not_found_error", "unknown_node")
-    model = full_model(request.GET.get("model", "").strip())
+    model = basis.subjects.full_model(request.GET.get("model", "").strip())
     subject = Subject(RollupSubject.NODE, name, model)
-    series = latency_series([subject], asked.since, asked.until)[subject]
+    series = latency_series([subject], asked.since, asked.until, basis=basis)[subject]
     return _json(
         {
             "node": name,
@@ -169,7 +172,7 @@ def _search(params: QueryDict, user: User) -> Search:
         node=params.get("worked", ""),
         door=params.get("node", "") or params.get("door", ""),
         provider=params.get("provider", ""),
-        model=full_model(params.get("model", "").strip()),
+        model=_full_model(params.get("model", "").strip()),
         key_id=own.key_id if own != Search() else _key_id(params),
         caller=own.caller or (params.get("caller", "") if is_owner(user) else ""),
         status=word_of(params, "status", Outcome) or "",
@@ -180,6 +183,10 @@ def _search(params: QueryDict, user: User) -> Search:
         decision=word_of(params, "decision", RoutingDecision) or "",
         fell_back=yes_or_no(params, "fallback"),
     )
+
+
+def _full_model(written: str) -> str:
+    return Subjects.read().full_model(written) if written else ""
 
 
 def _key_id(params: QueryDict) -> int | None:

@@ -16,9 +16,9 @@ from fleetweb.core.happenings import Happening, HappeningKind
 from fleetweb.core.presence import Span
 from fleetweb.fleet.models import Happened, Node
 from fleetweb.fleet.series import Marker, Reading, bands, markers, readings
-from fleetweb.gateway.answers import answers, pairs
+from fleetweb.gateway.answers import answers
 from fleetweb.gateway.models import Rollup, RollupSubject
-from fleetweb.gateway.series import Point, Series, Subject, known, latency_series, step_of
+from fleetweb.gateway.series import Basis, Point, Series, Subject, latency_series, step_of
 
 from .asking import MOST_PICKED, Asked, By
 from .window import Window
@@ -87,37 +87,41 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
     `compares` also reads what every machine answered, which only what stands out is found by.
     """
     window = asked.window
-    models = tuple(known(RollupSubject.MODEL))
-    seen_at = dict(Node.objects.values_list("name", "first_seen_at"))
-    machines = (node,) if node else tuple(seen_at)
-    options = _options(asked.by, machines, models)
+    since, until = window.since, window.until
+    basis = Basis.read(since, until)
+    models = basis.subjects.names(RollupSubject.MODEL)
+    nodes = {row.name: row for row in Node.objects.only("name", "first_seen_at")}
+    machines = (node,) if node else tuple(nodes)
+    options = _options(asked.by, machines, basis)
     picked = tuple(name for name in asked.picked if name in options)
     wrong = [f"There is no {asked.by} “{name}”." for name in asked.picked if name not in options]
     if asked.model and asked.model not in models:
         wrong.append(f"No answer of “{asked.model}” is remembered: all models are shown.")
     model = asked.model if asked.model in models else ""
-    shown = picked or _busiest(asked, options, node)
+    shown = picked or _busiest(asked, options, node, basis)
     present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
+    keys = {nodes[name].pk: name for name in present}
     step = _step(window, max(len(shown), len(present)))
-    grid = starts(window.since, window.until, step, now.tzinfo or UTC)
-    did = bands(present, window.since, window.until)
-    presence = readings(present, window.since, window.until, step)
+    did = bands(keys, since, until)
+    presence = readings(keys, since, until, step)
     return Book(
         asked=asked,
         node=node,
         step=step,
-        grid=grid,
-        lines=_lines(asked, shown, model, node, step, presence),
+        grid=starts(since, until, step, now.tzinfo or UTC),
+        lines=_lines(asked, shown, model, node, step, presence, basis),
         options=options,
         models=models,
         machines=present,
         presence=presence,
         spans=did.spans,
         spans_are_all=did.are_all,
-        markers=markers(present, window.since, window.until),
+        markers=markers(keys, since, until),
         happened=_happened(window, node),
-        served=_served(model, window) if compares else (),
-        never_seen=frozenset(name for name in present if _is_new(seen_at[name], presence[name])),
+        served=_served(model, window, basis) if compares else (),
+        never_seen=frozenset(
+            name for name in present if _is_new(nodes[name].first_seen_at, presence[name])
+        ),
         wrong=(*asked.wrong, *wrong),
     )
 
@@ -130,27 +134,25 @@ def _step(window: Window, lines: int) -> Step:
     return next(apart, STEPS[-1])
 
 
-def _options(by: By, machines: tuple[str, ...], models: tuple[str, ...]) -> tuple[str, ...]:
-    if by is By.MACHINE:
-        return machines
-    return models if by is By.MODEL else tuple(known(RollupSubject.PROVIDER))
+def _options(by: By, machines: tuple[str, ...], basis: Basis) -> tuple[str, ...]:
+    return machines if by is By.MACHINE else basis.subjects.names(SCOPES[by])
 
 
-def _busiest(asked: Asked, options: tuple[str, ...], node: str | None) -> tuple[str, ...]:
+def _busiest(
+    asked: Asked, options: tuple[str, ...], node: str | None, basis: Basis
+) -> tuple[str, ...]:
     """Those that had most to do, in the order of `options`; all of them where there is room."""
     if len(options) <= MOST_PICKED and not (node and asked.by is By.MODEL):
         return options
+    keys = basis.subjects.keys
+    names = {keys.get(_subject(asked.by, name, "", node)): name for name in options}
     begins_s, ends_s = (int(at.timestamp()) for at in (asked.window.since, asked.window.until))
-    rows = Rollup.objects.between(begins_s - 86_400, ends_s).filter(resolution=86_400)
-    if node and asked.by is By.MODEL:
-        rows = rows.filter(subject__scope=RollupSubject.NODE, subject__name=node)
-        rows, column = rows.exclude(subject__model=""), "subject__model"
-    else:
-        rows = rows.filter(subject__scope=SCOPES[asked.by], subject__model="")
-        column = "subject__name"
-    counted = rows.values(column).annotate(requests=Sum("count")).order_by("-requests", column)
-    most = set(counted.values_list(column, flat=True)[:MOST_PICKED])
-    return tuple(name for name in options if name in most)
+    rows = Rollup.objects.between(begins_s - 86_400, ends_s)
+    rows = rows.filter(subject__in=[key for key in names if key], resolution=86_400)
+    counted = rows.values_list("subject").annotate(requests=Sum("count"))
+    most = sorted(counted, key=lambda row: (-row[1], names[row[0]]))[:MOST_PICKED]
+    shown = {names[key] for key, _ in most}
+    return tuple(name for name in options if name in shown)
 
 
 def _lines(
@@ -160,10 +162,11 @@ def _lines(
     node: str | None,
     step: Step,
     presence: dict[str, tuple[Reading, ...]],
+    basis: Basis,
 ) -> tuple[Line, ...]:
     subjects = {name: _subject(asked.by, name, model, node) for name in shown}
     window = asked.window
-    series = latency_series(list(subjects.values()), window.since, window.until, step)
+    series = latency_series([*subjects.values()], window.since, window.until, step, basis)
     is_machine = asked.by is By.MACHINE
     return tuple(
         Line(name, series[subject], presence.get(name, ()) if is_machine else ())
@@ -193,7 +196,7 @@ def _is_new(first_seen_at: datetime | None, seen: Sequence[Reading]) -> bool:
     return first_seen_at is None and not any(reading.samples for reading in seen)
 
 
-def _served(model: str, window: Window) -> tuple[Answers, ...]:
-    found = pairs(model)
-    step = _step(window, len(found))
-    return answers(found, window.since, window.until, step)
+def _served(model: str, window: Window, basis: Basis) -> tuple[Answers, ...]:
+    pairs = basis.subjects.pairs(model)
+    step = _step(window, len(pairs))
+    return answers(pairs, window.since, window.until, step, basis)
