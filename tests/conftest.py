@@ -66,7 +66,7 @@ def _everything_is_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of the past tell for seconds what was found: longer than a test waits."""
     monkeypatch.setattr(recent, "SOON_S", 0.0)
     monkeypatch.setattr(recent, "LATER_S", 0.0)
-    monkeypatch.setattr(settled, "places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda *_: 0)
 
 
 def _unmarked(_: object, name: str) -> None:

@@ -41,9 +41,9 @@ _INTENSITY, _TEMPERATURE = map(FIGURES.index, ("intensity", "temperature_c"))
 class Reading:
     """A machine's figures over one stretch of time from `at` on: means of what was seen.
 
-    None is what nobody knows: no samples, or none that had the figure. `states` is the share of
-    the samples in each state, and adds up to 1 where there are any. The means are in the order of
-    `FIGURES`.
+    Figures are told to a thousandth; None is what nobody knows: no samples, or none that had the
+    figure. `states` is the share of the samples in each state, and adds up to 1 where there are
+    any. The means are in the order of `FIGURES`.
     """
 
     at: datetime
@@ -105,8 +105,8 @@ def readings(
 ) -> dict[str, tuple[Reading, ...]]:
     """What each machine's samples said from `since` to `until`, without a gap, in a query or two.
 
-    `machines` are their names by the keys of their rows. Of days that have long been over it may
-    be what was so a few minutes ago.
+    `machines` are their names by the keys of their rows. Of what has long been over it may be what
+    was so a while ago (`settled`).
     """
     step = step or step_for(since, until, most_rows=MOST_ROWS, series=max(1, len(machines)))
     grid = starts(since, until, step, timezone.get_default_timezone())
@@ -201,7 +201,7 @@ def _reading(begins_s: int, rows: tuple[_Row, ...]) -> Reading:
     kept = parts[0] if len(parts) == 1 else together(parts)
     figures = [*kept.figures, *[None] * (len(FIGURES) - len(kept.figures))]
     in_order: tuple[Any, ...] = (
-        *(figure[1] / figure[0] if figure else None for figure in figures),
+        *(round(figure[1] / figure[0], 3) if figure else None for figure in figures),
         _greatest(figures[_INTENSITY]),
         _greatest(figures[_TEMPERATURE]),
         {state: count / kept.samples for state, count in kept.states.items()},

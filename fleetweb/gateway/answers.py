@@ -40,8 +40,8 @@ def answers(
 ) -> tuple[Answers, ...]:
     """What happened with each of `Subjects.pairs` from `since` to `until`.
 
-    The last point ends at `until`. Of days that have long been over it may be what was so a few
-    minutes ago.
+    The last point ends at `until`. Of what has long been over it may be what was so a while ago
+    (`fleet.settled`).
     """
     basis = basis or Basis.read(since, until)
     grid = starts(since, until, step, timezone.get_default_timezone())

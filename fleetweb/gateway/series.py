@@ -32,6 +32,7 @@ __all__ = ["Basis", "Point", "Series", "Subject", "latency_series", "step_of"]
 MOST_ROWS: Final = 3000
 # What has just ended; if it is more than this, adding up is behind, and will show it soon.
 MOST_UNCOUNTED: Final = 1000
+# The last two are None where nothing is known.
 _COLUMNS: Final = (
     "count",
     "errors",
@@ -58,8 +59,9 @@ Packed = tuple[bytes, ...]
 class Point:
     """The requests that were asked in one stretch of time from `at` on.
 
-    Percentiles are of those that were answered, and not from the cache; None where there are none.
-    `tokens_per_s` is the median's. `cost_usd` and `energy_j` are None where nothing is known.
+    Percentiles are of those that were answered, and not from the cache, to a thousandth; None where
+    there are none. `tokens_per_s` is the median's. `cost_usd` and `energy_j` are None where nothing
+    is known.
     """
 
     at: datetime
@@ -134,8 +136,8 @@ def latency_series(
 ) -> dict[Subject, Series]:
     """What happened to each of them from `since` to `until`, as at most about 400 points each.
 
-    The first point is the one that `since` lies in. A subject nobody knows has empty points.
-    Of days that have long been over it may be what was so a few minutes ago.
+    The first point is the one that `since` lies in. A subject nobody knows has empty points. Of
+    what has long been over it may be what was so a while ago (`fleet.settled`).
     """
     basis = basis or Basis.read(since, until)
     step = step or step_of(since, until, len(subjects))
@@ -166,13 +168,12 @@ class Kept(NamedTuple):
 def _point(begins_s: int, kept: Kept) -> Point:
     """What is past does not change: it is worked out once."""
     (gap_ms,) = _percentiles(kept.gap, 50)
-    in_order = (
-        *kept.sums,
+    figures = (
         *_percentiles(kept.latency, 50, 95, 99),
         *_percentiles(kept.ttft, 50, 95),
         1000 / gap_ms if gap_ms else None,
     )
-    return Point(at_of(begins_s), *in_order)
+    return Point(at_of(begins_s), *kept.sums, *(f if f is None else round(f, 3) for f in figures))
 
 
 def _percentiles(kept: Packed, *qs: float) -> tuple[float | None, ...]:
@@ -186,8 +187,9 @@ def together(parts: Sequence[Kept]) -> Kept:
     if len(parts) == 1:
         return parts[0]
     sums, *packed = zip(*parts, strict=True)
+    *counts, cost, energy = zip(*sums, strict=True)
     return Kept(
-        tuple(map(_sum, zip(*sums, strict=True))), *(tuple(chain(*kind)) for kind in packed)
+        (*map(sum, counts), _sum(cost), _sum(energy)), *(tuple(chain(*kind)) for kind in packed)
     )
 
 

@@ -3,9 +3,12 @@
 It asks a history that is there, through Django's own test client: no network, the same middleware,
 views and templates as ever. `manage.py seed_history` makes one. FLEETWEB_BENCH_DATA is its data
 directory, and DATABASE_URL its address where it is not SQLite's; where none is given, one of
-`--seed-requests` is made. Each page is asked `--times`, each time found anew, and then once more:
-`again_` is what those pay who ask the same within seconds. On a machine that does much else, `cpu_`
-says how long was really worked on it.
+`--seed-requests` is made.
+
+Each page is asked once with nothing remembered of the past at all (`first_ms`: a process does that
+once in minutes), then `--times`, each time found anew, and each time once more: `again_` is what
+those pay who ask the same within seconds. On a machine that does much else, `cpu_` says how long
+was really worked on it.
 """
 
 import argparse
@@ -65,6 +68,7 @@ def _measured(times: int) -> dict[str, Any]:
         "within_budget": sum(told["p95_ms"] <= BUDGET_MS for told in asked.values()),
         "within_budget_of_cpu": sum(told["cpu_p95_ms"] <= BUDGET_MS for told in asked.values()),
         "within_budget_again": sum(told["again_p95_ms"] <= BUDGET_MS for told in asked.values()),
+        "within_budget_at_first": sum(told["first_ms"] <= BUDGET_MS for told in asked.values()),
         "out_of": len(asked),
         "asked": asked,
     }
@@ -142,6 +146,10 @@ def _timed(address: str, times: int) -> dict[str, float | int]:
         number_of_queries = len(connection.queries_log)
     if answer.status_code != 200:
         raise SystemExit(f"{address} answers {answer.status_code}.")
+    _forget()
+    began = time.perf_counter()
+    client.get(address)
+    first_ms = (time.perf_counter() - began) * 1000
     took_ms, cpu_ms, again_ms = [], [], []
     for _ in range(times):
         recent.forget()
@@ -158,9 +166,30 @@ def _timed(address: str, times: int) -> dict[str, float | int]:
         "cpu_p50_ms": round(statistics.median(cpu_ms), 1),
         "cpu_p95_ms": _p95(cpu_ms),
         "again_p95_ms": _p95(again_ms),
+        "first_ms": round(first_ms, 1),
         "queries": number_of_queries,
         "bytes": len(answer.content),
     }
+
+
+def _forget() -> None:
+    """All that a process remembers of the past, as if it had just begun."""
+    from fleetweb.fleet import series as of_machines
+    from fleetweb.gateway import answers, series
+    from fleetweb.web.cards.history import bands, recent
+
+    recent.forget()
+    for module in (of_machines, series, answers):
+        module._settled.forget()
+    for worked_out in (
+        of_machines._reading,
+        series._point,
+        series.merged,
+        answers._slot,
+        bands._cell,
+        bands._told,
+    ):
+        worked_out.cache_clear()
 
 
 def _p95(values: list[float]) -> float:

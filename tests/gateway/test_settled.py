@@ -1,4 +1,4 @@
-"""Days that have long been over are read once in a while, and say what reading them all says."""
+"""What has long been over is read once in a while, and says what reading all of it says."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ def told(days, step):
 def test_it_says_what_reading_all_of_it_says(monkeypatch, days, step):
     asked(*(timedelta(hours=7 * number) for number in range(1, 24 * days // 7 + 1)))
     pieced = told(days, step)
-    monkeypatch.setattr(settled, "places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda *_: 0)
     assert told(days, step) == pieced
     assert sum(pieced) > 2
 
@@ -83,7 +83,7 @@ def test_of_machines_too(monkeypatch, days, step):
         return [(reading.at, reading.samples, reading.intensity) for reading in found["king"]]
 
     pieced = read()
-    monkeypatch.setattr(settled, "places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda *_: 0)
     assert read() == pieced
     assert sum(samples for _, samples, _ in pieced) == len(ages)
 
@@ -93,7 +93,7 @@ def test_days_that_were_kept_in_another_zone_stay_where_they_were(monkeypatch):
     with override_settings(TIME_ZONE="Asia/Tokyo"):
         asked(*(timedelta(days=number, hours=3) for number in range(1, 20)))
     pieced = told(12, DAY)
-    monkeypatch.setattr(settled, "places", lambda _grid: 0)
+    monkeypatch.setattr(settled, "places", lambda *_: 0)
     assert told(12, DAY) == pieced
     assert sum(pieced) > 9
 
@@ -103,7 +103,7 @@ def test_nothing_is_remembered_longer_than_it_is_told(clock):
     for days in range(30, 60):
         told(days, DAY)
     assert len(series._settled._kept) <= settled.MOST + 1
-    clock[0] += settled.READ_AGAIN_S
+    clock[0] += settled.COARSE.again_s
     told(90, DAY)
     assert len(series._settled._kept) == 1
 
@@ -124,7 +124,7 @@ def test_what_changes_there_is_told_within_minutes(clock):
     assert sum(told(90, DAY)) == 1
     asked(timedelta(days=40, minutes=5))
     assert sum(told(90, DAY)) == 1
-    clock[0] += settled.READ_AGAIN_S
+    clock[0] += settled.COARSE.again_s
     assert sum(told(90, DAY)) == 2
 
 
@@ -135,8 +135,18 @@ def test_what_changes_in_the_last_days_is_told_at_once():
     assert sum(told(90, DAY)) == 3
 
 
+def test_of_minutes_the_last_hour_is_told_at_once_and_more_within_a_minute(clock):
+    quarter = 0.25  # of a day: the last six hours
+    asked(timedelta(hours=3))
+    assert sum(told(quarter, MINUTE)) == 1
+    asked(timedelta(hours=3, minutes=1), timedelta(minutes=50))
+    assert sum(told(quarter, MINUTE)) == 2
+    clock[0] += settled.FINE.again_s
+    assert sum(told(quarter, MINUTE)) == 3
+
+
 def test_of_a_time_long_past_the_last_point_is_read_anew():
     """The last point of what is shown may end in the middle of a bucket."""
     grid = [0, 3600, 7200, 10_800]
-    assert really(grid) == 2
-    assert really([int(NOW.timestamp()), int(NOW.timestamp()) + 60]) == 0
+    assert really(grid, HOUR) == 2
+    assert really([int(NOW.timestamp()), int(NOW.timestamp()) + 60], MINUTE) == 0

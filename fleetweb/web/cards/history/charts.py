@@ -127,7 +127,7 @@ def drawing(
                         "hue": line.hue,
                         "dash": [int(n) for n in line.dash.split()],
                         "total": line.total,
-                        "values": [v if v is None else round(v, 3) for v in line.values],
+                        "values": line.values,
                     }
                     for line in card.lines
                 ],

@@ -30,7 +30,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure. `of_point` reads it from requests, `of_reading` from what a machine reports."""
+    """One figure. `of_point` reads it from requests, `of_reading` from what a machine reports.
+
+    It is told to a thousandth.
+    """
 
     key: str
     title: str
@@ -72,7 +75,7 @@ class Measure:
 
 def _memory_gb(reading: Reading) -> Value:
     used = reading.memory_used_bytes
-    return None if used is None else used / 2**30
+    return None if used is None else round(used / 2**30, 3)
 
 
 def _gigabytes(value: Value) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from fleetweb.core.buckets import at_of
 
 from .bands import told_of
 from .book import Book
-from .measures import Kind, Measure, Value, columns
+from .measures import Kind, Measure, columns
 
 Row = tuple[Any, ...]
 
@@ -41,7 +41,7 @@ def _rows(book: Book, now: datetime) -> Iterator[Row]:
     times = [at_of(second).astimezone(now.tzinfo).isoformat() for second in book.grid]
     for line in book.lines:
         unknown = (None,) * len(line.points)
-        figures = [_rounded(measure.values(line) or unknown) for measure in kept]
+        figures = [measure.values(line) or unknown for measure in kept]
         did = [told_of(book, line.name, now)] if _are_machines(book) else []
         names = [line.name] * len(line.points)
         yield from zip(names, times[:-1], times[1:], *figures, *did, strict=True)
@@ -58,7 +58,3 @@ def column_name(measure: Measure) -> str:
 
 
 _UNITS = {Kind.MS: "_ms", Kind.GIGABYTES: "_gb", Kind.DEGREES: "_c", Kind.WATTS: "_w"}
-
-
-def _rounded(values: Sequence[Value]) -> list[Value]:
-    return [None if value is None else round(value, 3) for value in values]
