@@ -210,4 +210,4 @@ def _reading(begins_s: int, rows: tuple[_Row, ...]) -> Reading:
 
 
 def _greatest(figure: Sequence[float] | None) -> float | None:
-    return figure[2] if figure else None
+    return round(figure[2], 3) if figure else None

@@ -25,7 +25,7 @@ class Rest:
 
 FINE: Final = Rest(after_s=3600, again_s=60.0)  # points made of minutes
 COARSE: Final = Rest(after_s=2 * 86_400, again_s=300.0)
-MOST: Final = 8  # questions of which it is remembered: each may have a megabyte or two
+MOST: Final = 16  # questions of which it is remembered: each may have a megabyte or two
 
 Found = TypeVar("Found")
 # Reads the points that begin at the last argument but for its end, from buckets that begin from
@@ -72,7 +72,9 @@ class Memory(Generic[Found]):
             return known[1]
         found = read()
         kept = {other: one for other, one in self._kept.items() if now < one[0]}
-        self._kept = {**(kept if len(kept) < MOST else {}), key: (now + again_s, found)}
+        if len(kept) >= MOST:
+            del kept[min(kept, key=lambda other: kept[other][0])]
+        self._kept = {**kept, key: (now + again_s, found)}
         return found
 
     def forget(self) -> None:

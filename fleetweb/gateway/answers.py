@@ -18,8 +18,8 @@ from fleetweb.core.latency import packed_percentiles
 from fleetweb.fleet import settled
 
 from .rollup_models import Rollup
-from .series import Basis, merged
-from .subjects import Subject
+from .series import just_ended, merged
+from .subjects import Subject, Subjects
 
 _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
 
@@ -36,16 +36,15 @@ def answers(
     since: datetime,
     until: datetime,
     step: Step,
-    basis: Basis | None = None,
+    known: Subjects,
 ) -> tuple[Answers, ...]:
-    """What happened with each of `Subjects.pairs` from `since` to `until`.
+    """What happened with each of `known.pairs()`, or some of them, from `since` to `until`.
 
     The last point ends at `until`. Of what has long been over it may be what was so a while ago
     (`fleet.settled`).
     """
-    basis = basis or Basis.read(since, until)
     grid = starts(since, until, step, timezone.get_default_timezone())
-    read = partial(_slots, basis, pairs, step, int(until.timestamp()))
+    read = partial(_slots, known, pairs, step, int(until.timestamp()))
     parts = _settled.parts(tuple(pairs), grid, step, read)
     return tuple(
         Answers(pair.name, pair.model, tuple(chain.from_iterable(part[pair] for part in parts)))
@@ -54,7 +53,7 @@ def answers(
 
 
 def _slots(
-    basis: Basis,
+    known: Subjects,
     pairs: Sequence[Subject],
     step: Step,
     until_s: int,
@@ -65,9 +64,7 @@ def _slots(
     """For each pair what happened at each point."""
     place_of = cache(partial(step.place, grid=grid))
     found: defaultdict[tuple[Subject, int], list[_Part]] = defaultdict(list)
-    rows = chain(
-        _added_up(basis, pairs, begins_s, ends_s, step), _just_ended(basis, pairs, grid, step)
-    )
+    rows = chain(_added_up(known, pairs, begins_s, ends_s, step), _just_ended(pairs, grid, step))
     for pair, bucket_s, part in rows:
         found[pair, place_of(bucket_s)].append(part)
     blank = [Slot(begin, min(end, until_s)) for begin, end in pairwise(grid)]
@@ -79,9 +76,9 @@ def _slots(
 
 
 def _added_up(
-    basis: Basis, pairs: Sequence[Subject], begins_s: int, ends_s: int, step: Step
+    known: Subjects, pairs: Sequence[Subject], begins_s: int, ends_s: int, step: Step
 ) -> Iterator[tuple[Subject, int, _Part]]:
-    by_key = {basis.subjects.keys[pair]: pair for pair in pairs}
+    by_key = {known.keys[pair]: pair for pair in pairs}
     rows = (
         Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(by_key), resolution=step.source)
@@ -93,9 +90,9 @@ def _added_up(
 
 
 def _just_ended(
-    basis: Basis, pairs: Sequence[Subject], grid: Sequence[int], step: Step
+    pairs: Sequence[Subject], grid: Sequence[int], step: Step
 ) -> Iterator[tuple[Subject, int, _Part]]:
-    for pair, bucket_s, kept in basis.just_ended(pairs, grid, step):
+    for pair, bucket_s, kept in just_ended(pairs, grid, step):
         requests, errors, *_ = kept.sums
         yield pair, bucket_s, (requests, errors, merged(kept.ttft), merged(kept.latency))
 

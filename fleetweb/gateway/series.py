@@ -1,18 +1,19 @@
 """Looking back at requests: how long they took and how they went, of any machine, provider, model.
 
 Whatever the range and however many requests it had, it takes three queries: whom it is about, what
-has ended in the last second and is not added up yet, and what is added up of them.
+is added up of them, and what has ended in the last second and is not added up yet. The latter two
+once more where what has long been over is not remembered.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache, partial
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
@@ -26,7 +27,7 @@ from .rollups import count
 from .subjects import Subject, Subjects
 from .tally import Tally
 
-__all__ = ["Basis", "Point", "Series", "Subject", "latency_series", "step_of"]
+__all__ = ["Point", "Series", "Subject", "latency_series", "step_of"]
 
 # What one page may read, whatever it shows: more takes longer than 100 ms.
 MOST_ROWS: Final = 3000
@@ -48,9 +49,6 @@ _PACKED: Final = ("latency", "ttft", "gap")
 _sums = attrgetter(*_COLUMNS)
 # So many points are merged at once, and kept merged, on the way to all of a time.
 PIECE: Final = 16
-
-# A time may begin or end in the middle of a point, and none is longer.
-_AROUND: Final = timedelta(days=2)
 
 Packed = tuple[bytes, ...]
 
@@ -95,54 +93,23 @@ class Series:
     total: Point
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What looking at a time begins with, read once for all that is shown of it.
-
-    `ended` are the requests of that time that are in no row of rollups yet.
-    """
-
-    subjects: Subjects
-    ended: tuple[RequestMetric, ...]
-
-    @classmethod
-    def read(cls, since: datetime, until: datetime) -> Self:
-        """Two queries."""
-        ended = RequestMetric.objects.uncounted().since(since - _AROUND)
-        rows = ended.filter(asked_at__lt=until + _AROUND)[:MOST_UNCOUNTED]
-        return cls(Subjects.read(), tuple(rows))
-
-    def just_ended(
-        self, subjects: Iterable[Subject], grid: Sequence[int], step: Step
-    ) -> Iterator[tuple[Subject, int, "Kept"]]:
-        """What is in no row of rollups yet of these, from the first of `grid` to the last."""
-        wanted = set(subjects)
-        tally = Tally(timezone.get_default_timezone(), (step.source,))
-        for metric in self.ended:
-            if grid[0] <= metric.asked_at.timestamp() < grid[-1]:
-                count(tally, metric)
-        for bucket, sums in tally.sums.items():
-            if bucket.subject in wanted:
-                kinds = (sums.latency, sums.ttft, sums.gap)
-                yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
-
-
 def latency_series(
     subjects: Sequence[Subject],
     since: datetime,
     until: datetime,
     step: Step | None = None,
-    basis: Basis | None = None,
+    known: Subjects | None = None,
 ) -> dict[Subject, Series]:
     """What happened to each of them from `since` to `until`, as at most about 400 points each.
 
     The first point is the one that `since` lies in. A subject nobody knows has empty points. Of
-    what has long been over it may be what was so a while ago (`fleet.settled`).
+    what has long been over it may be what was so a while ago (`fleet.settled`). `known` is who is
+    known at all, where that was read already.
     """
-    basis = basis or Basis.read(since, until)
+    known = known or Subjects.read()
     step = step or step_of(since, until, len(subjects))
     grid = starts(since, until, step, timezone.get_default_timezone())
-    read = partial(_stretches, basis, subjects, step)
+    read = partial(_stretches, known, subjects, step)
     parts = _settled.parts(tuple(subjects), grid, step, read)
     return {
         subject: _series(subject, step, grid[0], [part[subject] for part in parts])
@@ -217,15 +184,16 @@ _settled: Final = settled.Memory[dict[Subject, _Stretch]]()
 
 
 def _stretches(
-    basis: Basis,
+    known: Subjects,
     subjects: Sequence[Subject],
     step: Step,
     begins_s: int,
     ends_s: int,
     grid: Sequence[int],
 ) -> dict[Subject, _Stretch]:
+    # One after the other: what is added up in between would be told twice the other way round.
     rows = chain(
-        _added_up(basis, subjects, begins_s, ends_s, step), basis.just_ended(subjects, grid, step)
+        _added_up(known, subjects, begins_s, ends_s, step), just_ended(subjects, grid, step)
     )
     placed = _placed(subjects, rows, grid, step)
     return {subject: _stretch(step, grid, kept) for subject, kept in placed.items()}
@@ -277,10 +245,9 @@ def _placed(
 
 
 def _added_up(
-    basis: Basis, subjects: Iterable[Subject], begins_s: int, ends_s: int, step: Step
+    known: Subjects, subjects: Iterable[Subject], begins_s: int, ends_s: int, step: Step
 ) -> Iterator[tuple[Subject, int, Kept]]:
-    keys = basis.subjects.keys
-    by_key = {keys[subject]: subject for subject in subjects if subject in keys}
+    by_key = {known.keys[subject]: subject for subject in subjects if subject in known.keys}
     rows = (
         Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(by_key), resolution=step.source)
@@ -288,6 +255,21 @@ def _added_up(
     )
     for key, bucket_s, latency, ttft, gap, *sums in rows:
         yield by_key[key], bucket_s, Kept(tuple(sums), packed(latency), packed(ttft), packed(gap))
+
+
+def just_ended(
+    subjects: Iterable[Subject], grid: Sequence[int], step: Step
+) -> Iterator[tuple[Subject, int, Kept]]:
+    """What is in no row of rollups yet of these, from the first of `grid` to the last."""
+    wanted = set(subjects)
+    tally = Tally(timezone.get_default_timezone(), (step.source,))
+    ended = RequestMetric.objects.uncounted().since(at_of(grid[0]))
+    for metric in ended.filter(asked_at__lt=at_of(grid[-1]))[:MOST_UNCOUNTED]:
+        count(tally, metric)
+    for bucket, sums in tally.sums.items():
+        if bucket.subject in wanted:
+            kinds = (sums.latency, sums.ttft, sums.gap)
+            yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
 
 
 def packed(value: bytes | memoryview) -> Packed:

@@ -92,6 +92,28 @@ def test_every_chart_is_drawn_and_its_cursor_is_every_chart_s(opened: Opening) -
     expect(page.locator("#chart-gpu .u-cursor-pt").first).to_be_visible()
 
 
+def strips(page: Page) -> list[float]:
+    """How much of its width is drawn of what the machines did, under each chart."""
+    drawn: list[float] = page.evaluate(
+        """() => [...document.querySelectorAll(".strip")].map((strip) => {
+            const width = (node) => node.getBoundingClientRect().width;
+            return Math.round(100 * width(strip.querySelector("use")) / width(strip)) / 100;
+        })"""
+    )
+    return drawn
+
+
+def test_what_the_machines_did_is_under_every_chart(opened: Opening) -> None:
+    page = opened("/history/?range=15m")
+    expect(page.locator(".plot canvas").first).to_be_visible()
+    before = strips(page)
+    assert before
+    assert all(0.95 <= part <= 1 for part in before)
+    with page.expect_response("**piece=now", timeout=20_000) as answer:
+        assert answer.value.ok
+    assert strips(page) == pytest.approx(before, abs=0.02)
+
+
 def test_a_stretch_that_is_dragged_is_in_the_address(opened: Opening) -> None:
     page = opened("/history/?range=6h&p=p50")
     plot = page.locator("#chart-latency .u-over")

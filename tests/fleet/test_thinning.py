@@ -67,6 +67,13 @@ def test_figures_are_the_means_of_what_was_seen(king):
     assert reading.states == {PROCESSING: pytest.approx(1 / 3), IDLE: pytest.approx(2 / 3)}
 
 
+def test_figures_are_told_to_a_thousandth(king):
+    sampled(king, NOW, intensity=1 / 3, temperature_c=61.23456789, power_w=200 / 3)
+    (reading,) = readings(keyed("king"), NOW, NOW + timedelta(minutes=1))["king"]
+    assert (reading.intensity, reading.intensity_max, reading.power_w) == (0.333, 0.333, 66.667)
+    assert reading.temperature_c == reading.temperature_max_c == 61.235
+
+
 def test_a_time_nobody_was_seen_in_is_a_gap(king):
     for minute in (0, 2):
         sampled(king, NOW + timedelta(minutes=minute))

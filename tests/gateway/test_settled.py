@@ -12,7 +12,7 @@ from fleetweb.core.buckets import STEPS
 from fleetweb.fleet import sample_rollups, settled
 from fleetweb.fleet import series as of_machines
 from fleetweb.fleet.models import Node, NodeSample
-from fleetweb.gateway import answers, rollups, series
+from fleetweb.gateway import answers, rollup_models, rollups, series
 from fleetweb.gateway.models import RollupSubject
 from fleetweb.gateway.recorder import Entry, _commit
 from fleetweb.gateway.subjects import Subject, Subjects
@@ -54,7 +54,8 @@ def told(days, step):
     """How many requests each point has, for charts and for what stands out."""
     since = NOW - timedelta(days=days)
     (of_king,) = series.latency_series([KING], since, NOW, step).values()
-    (compared,) = answers.answers(Subjects.read().pairs(), since, NOW, step)
+    known = Subjects.read()
+    (compared,) = answers.answers(known.pairs(), since, NOW, step, known)
     drawn = [point.count for point in of_king.points]
     assert drawn == [slot.count for slot in compared.slots]
     assert of_king.total.count == sum(drawn)
@@ -102,7 +103,7 @@ def test_nothing_is_remembered_longer_than_it_is_told(clock):
     asked(timedelta(days=40))
     for days in range(30, 60):
         told(days, DAY)
-    assert len(series._settled._kept) <= settled.MOST + 1
+    assert len(series._settled._kept) <= settled.MOST
     clock[0] += settled.COARSE.again_s
     told(90, DAY)
     assert len(series._settled._kept) == 1
@@ -117,6 +118,20 @@ def test_what_is_settled_is_not_read_again_at_once():
     assert [int(found[1]) >= NOW.timestamp() - 4 * 86_400 for found in begins if found] == [
         True
     ] * 2
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=5), timedelta(hours=3), timedelta(days=40)])
+def test_what_is_added_up_meanwhile_is_not_told_twice(monkeypatch, age):
+    asked(age, timedelta(days=80))
+    _commit([Entry(request(NOW - age))])
+    read = rollup_models.RollupQuerySet.between
+
+    def read_and_add_up(*args):
+        rollups.catch_up()
+        return read(*args)
+
+    monkeypatch.setattr(rollup_models.RollupQuerySet, "between", read_and_add_up)
+    assert sum(told(90, DAY)) == 3
 
 
 def test_what_changes_there_is_told_within_minutes(clock):

@@ -28,19 +28,21 @@ def _between(path: str, begin: str, end: str) -> list[str]:
 
 # The session and its user are two of them.
 COSTS = {
-    13: [
+    14: [
         *_between("/history/?", "from", "to"),
         *_between("/history/?by=model&", "from", "to"),
         *_between("/history/?by=provider&", "from", "to"),
         *_between("/history/?piece=now&", "from", "to"),
         *_between(f"/history/?model={LLAMA}&", "from", "to"),
+        f"/replay/?at={UNTIL}",
     ],
     12: [
         *_between("/history/?format=csv&", "from", "to"),
         *_between("/history/?format=json&", "from", "to"),
         *_between("/history/?piece=table&table=king&", "from", "to"),
     ],
-    15: _between("/nodes/king/?by=model&", "from", "to"),
+    15: _between("/nodes/king/?", "from", "to"),
+    16: _between("/nodes/king/?by=model&", "from", "to"),
     5: [
         *_between("/api/nodes/king/latency?", "since", "until"),
         *_between(f"/api/nodes/king/latency?model={LLAMA}&", "since", "until"),
@@ -60,7 +62,6 @@ COSTS = {
         "/api/requests?fallback=yes",
     ],
     11: [f"/api/replay?at={UNTIL}"],
-    14: [f"/replay/?at={UNTIL}", *_between("/nodes/king/?", "from", "to")],
 }
 
 

@@ -31,7 +31,7 @@ def figures_of(table: TableCard) -> SafeString:
 
 @register.simple_tag
 def cells_of(band: BandCard) -> SafeString:
-    """What a machine did, as rectangles in seconds of the time shown."""
+    """What a machine did, as rectangles in seconds from the first point of the grid."""
     return mark_safe("".join(map(_cell, band.cells)))  # noqa: S308  numbers and our own words
 
 

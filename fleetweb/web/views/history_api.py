@@ -21,7 +21,7 @@ from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RequestMetric, RollupSubject, RoutingRecord
 from fleetweb.gateway.search import Cursor, Search
-from fleetweb.gateway.series import Basis, Point, Subject, latency_series
+from fleetweb.gateway.series import Point, Subject, latency_series
 from fleetweb.gateway.subjects import Subjects
 from fleetweb.upstream.http import shown
 
@@ -92,13 +92,14 @@ def _for_programs(view: View[Named]) -> View[Named]:
 def node_latency(request: HttpRequest, name: str) -> HttpResponse:
     """`GET /api/nodes/<name>/latency`: how long its requests took, over time."""
     asked = range_of(request.GET, timezone.now())
-    basis = Basis.read(asked.since, asked.until)
-    is_known = Subject(RollupSubject.NODE, name) in basis.subjects.keys
-    if not (is_known or Node.objects.filter(name=name).exists()):
+    known = Subjects.read()
+    if not (
+        Subject(RollupSubject.NODE, name) in known.keys or Node.objects.filter(name=name).exists()
+    ):
         return error(404, f"There is no machine called {name}.", "not_found_error", "unknown_node")
-    model = basis.subjects.full_model(request.GET.get("model", "").strip())
+    model = known.full_model(request.GET.get("model", "").strip())
     subject = Subject(RollupSubject.NODE, name, model)
-    series = latency_series([subject], asked.since, asked.until, basis=basis)[subject]
+    series = latency_series([subject], asked.since, asked.until, known=known)[subject]
     return _json(
         {
             "node": name,

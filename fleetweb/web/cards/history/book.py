@@ -18,7 +18,8 @@ from fleetweb.fleet.models import Happened, Node
 from fleetweb.fleet.series import Marker, Reading, bands, markers, readings
 from fleetweb.gateway.answers import answers
 from fleetweb.gateway.models import Rollup, RollupSubject
-from fleetweb.gateway.series import Basis, Point, Series, Subject, latency_series, step_of
+from fleetweb.gateway.series import Point, Series, Subject, latency_series, step_of
+from fleetweb.gateway.subjects import Subjects
 
 from .asking import MOST_PICKED, Asked, By
 from .window import Window
@@ -88,17 +89,17 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
     """
     window = asked.window
     since, until = window.since, window.until
-    basis = Basis.read(since, until)
-    models = basis.subjects.names(RollupSubject.MODEL)
+    known = Subjects.read()
+    models = known.names(RollupSubject.MODEL)
     nodes = {row.name: row for row in Node.objects.only("name", "first_seen_at")}
     machines = (node,) if node else tuple(nodes)
-    options = _options(asked.by, machines, basis)
+    options = _options(asked.by, machines, known)
     picked = tuple(name for name in asked.picked if name in options)
     wrong = [f"There is no {asked.by} “{name}”." for name in asked.picked if name not in options]
     if asked.model and asked.model not in models:
         wrong.append(f"No answer of “{asked.model}” is remembered: all models are shown.")
     model = asked.model if asked.model in models else ""
-    shown = picked or _busiest(asked, options, node, basis)
+    shown = picked or _busiest(asked, options, node, known)
     present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
     keys = {nodes[name].pk: name for name in present}
     step = _step(window, max(len(shown), len(present)))
@@ -109,7 +110,7 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
         node=node,
         step=step,
         grid=starts(since, until, step, now.tzinfo or UTC),
-        lines=_lines(asked, shown, model, node, step, presence, basis),
+        lines=_lines(asked, shown, model, node, step, presence, known),
         options=options,
         models=models,
         machines=present,
@@ -118,7 +119,7 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
         spans_are_all=did.are_all,
         markers=markers(keys, since, until),
         happened=_happened(window, node),
-        served=_served(model, window, basis) if compares else (),
+        served=_served(model, window, known) if compares else (),
         never_seen=frozenset(
             name for name in present if _is_new(nodes[name].first_seen_at, presence[name])
         ),
@@ -134,17 +135,17 @@ def _step(window: Window, lines: int) -> Step:
     return next(apart, STEPS[-1])
 
 
-def _options(by: By, machines: tuple[str, ...], basis: Basis) -> tuple[str, ...]:
-    return machines if by is By.MACHINE else basis.subjects.names(SCOPES[by])
+def _options(by: By, machines: tuple[str, ...], known: Subjects) -> tuple[str, ...]:
+    return machines if by is By.MACHINE else known.names(SCOPES[by])
 
 
 def _busiest(
-    asked: Asked, options: tuple[str, ...], node: str | None, basis: Basis
+    asked: Asked, options: tuple[str, ...], node: str | None, known: Subjects
 ) -> tuple[str, ...]:
     """Those that had most to do, in the order of `options`; all of them where there is room."""
     if len(options) <= MOST_PICKED and not (node and asked.by is By.MODEL):
         return options
-    keys = basis.subjects.keys
+    keys = known.keys
     names = {keys.get(_subject(asked.by, name, "", node)): name for name in options}
     begins_s, ends_s = (int(at.timestamp()) for at in (asked.window.since, asked.window.until))
     rows = Rollup.objects.between(begins_s - 86_400, ends_s)
@@ -162,11 +163,11 @@ def _lines(
     node: str | None,
     step: Step,
     presence: dict[str, tuple[Reading, ...]],
-    basis: Basis,
+    known: Subjects,
 ) -> tuple[Line, ...]:
     subjects = {name: _subject(asked.by, name, model, node) for name in shown}
     window = asked.window
-    series = latency_series([*subjects.values()], window.since, window.until, step, basis)
+    series = latency_series([*subjects.values()], window.since, window.until, step, known)
     is_machine = asked.by is By.MACHINE
     return tuple(
         Line(name, series[subject], presence.get(name, ()) if is_machine else ())
@@ -196,7 +197,7 @@ def _is_new(first_seen_at: datetime | None, seen: Sequence[Reading]) -> bool:
     return first_seen_at is None and not any(reading.samples for reading in seen)
 
 
-def _served(model: str, window: Window, basis: Basis) -> tuple[Answers, ...]:
-    pairs = basis.subjects.pairs(model)
+def _served(model: str, window: Window, known: Subjects) -> tuple[Answers, ...]:
+    pairs = known.pairs(model)
     step = _step(window, len(pairs))
-    return answers(pairs, window.since, window.until, step, basis)
+    return answers(pairs, window.since, window.until, step, known)
