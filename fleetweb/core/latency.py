@@ -1,12 +1,12 @@
 """How long things take, as small values: histograms that merge, and an average that minds peaks."""
 
 import math
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Self
@@ -18,7 +18,6 @@ PER_UNIT = 1000  # values are kept in whole thousandths, so that sums do not dep
 _LOG_GAMMA = math.log(GAMMA)
 _counts = itemgetter(1)
 _FORMAT = 1
-_LONGER = re.compile(rb"[\x80-\xff]+[\x00-\x7f]")  # a number of more than one byte
 
 PEAK_DECAY_S = 60.0
 PEAK_SMOOTHING = 0.1  # weight of a new sample in the typical value, once ten have come
@@ -196,6 +195,7 @@ def _index(thousandths: int) -> int:
     return 1 + math.ceil(math.log(thousandths) / _LOG_GAMMA) if thousandths else 0
 
 
+@cache
 def _middle(index: int) -> float:
     """The value whose distance to both ends of its bucket is the same share of them."""
     return 2 * GAMMA**index / (GAMMA * (GAMMA + 1)) if index else 0.0
@@ -217,21 +217,17 @@ def _numbers(packed: bytes) -> list[int]:
     if packed and packed[-1] > 0x7F:
         raise ValueError("These bytes end in the middle of a number.")
     numbers: list[int] = []
-    done = 0
-    for longer in _LONGER.finditer(packed):
-        begin, end = longer.span()
-        numbers += packed[done:begin]  # most have one byte: taken together, not one by one
-        numbers.append(_number(packed[begin:end]))
-        done = end
-    numbers += packed[done:]
+    number = shift = 0
+    for byte in packed:
+        if byte > 0x7F:
+            number |= (byte & 0x7F) << shift
+            shift += 7
+        elif shift:
+            numbers.append(number | byte << shift)
+            number = shift = 0
+        else:
+            numbers.append(byte)
     return numbers
-
-
-def _number(packed: bytes) -> int:
-    number = packed[-1]
-    for byte in packed[-2::-1]:
-        number = number << 7 | byte & 0x7F
-    return number
 
 
 @dataclass(frozen=True, slots=True)
