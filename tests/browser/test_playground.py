@@ -362,7 +362,7 @@ class TestLooks:
         await expect(page.locator("#routes .route")).to_be_visible()
         assert await violations(page) == []
         await ask(page, "Plan a garden.")
-        await expect(page.locator(".mind[data-lives]")).to_be_visible()
+        await expect(page.locator(".mind[data-lives]")).to_be_visible(timeout=15_000)
         await page.locator(".thinking summary").click()
         assert await violations(page) == []
         await expect(state(page)).to_have_text("Answered", timeout=30_000)
@@ -373,7 +373,7 @@ class TestLooks:
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(wide) == 0
         await ask(page, "Plan a garden.")
-        await expect(page.locator(".mind[data-lives]")).to_be_visible()
+        await expect(page.locator(".mind[data-lives]")).to_be_visible(timeout=15_000)
         assert await page.evaluate(wide) == 0
         await expect(state(page)).to_have_text("Answered", timeout=30_000)
         assert await page.evaluate(wide) == 0
