@@ -105,6 +105,17 @@ def test_it_leads_to_that_time(owner):
     assert [told["since"], told["until"]] == [at.timestamp() for at in ends]
 
 
+def test_several_troubles_are_told_in_all_and_one_is_not(owner):
+    king, queen = machine("king"), machine("queen")
+    for node, ages in ((king, (300, 100)), (queen, (200,))):
+        for age in ages:
+            began = NOON - timedelta(minutes=age)
+            was(node, S.QUIET, began, began + timedelta(minutes=40 / len(ages)))
+    page = text_of(owner, span(NOON - timedelta(hours=6), NOON))
+    assert "king was gone quiet for 40 min in all, from 08:00 to 11:40." in page
+    assert "queen was gone quiet for 40 min, from 09:40 to 10:20." in page
+
+
 def test_a_calm_time_says_so(owner):
     remember([asked("king", NOON - timedelta(minutes=n)) for n in range(1, 20)])
     machine("king")

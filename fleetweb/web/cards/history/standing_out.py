@@ -107,7 +107,10 @@ def _slow(found: Slow, when: str) -> str:
 
 def _away(found: Away, when: str, address: str) -> FindingCard:
     look = LOOKS[found.trouble.state]
-    said = f"{found.machine} was {_trouble(found.trouble)}, from {when}."
+    # Much less than the time between is no one trouble, but several apart.
+    is_apart = 2 * found.trouble.lasted_s < found.ends_s - found.begins_s
+    in_all = " in all" if is_apart else ""
+    said = f"{found.machine} was {_trouble(found.trouble)}{in_all}, from {when}."
     return FindingCard(look.icon, look.tone, said, "", address)
 
 
