@@ -17,8 +17,9 @@ from fleetweb.core.buckets import Step, starts
 from fleetweb.core.latency import packed_percentiles
 from fleetweb.fleet import settled
 
+from .points import merged
 from .rollup_models import Rollup
-from .series import just_ended, merged
+from .series import just_ended
 from .subjects import Subject, Subjects
 
 _COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")

@@ -9,75 +9,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import chain
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from django.utils import timezone
 
 from fleetweb.core.buckets import Step, at_of, starts, step_for
-from fleetweb.core.latency import Histogram, packed_percentiles
 from fleetweb.fleet import settled
 
 from .models import RequestMetric
+from .points import COLUMNS, PACKED, Kept, Point, as_one, point, together
 from .rollup_models import Rollup
 from .rollups import count
 from .subjects import Subject, Subjects
 from .tally import Tally
 
-__all__ = ["Point", "Series", "Subject", "latency_series", "step_of"]
-
 # What one page may read, whatever it shows: more takes longer than 100 ms.
 MOST_ROWS: Final = 3000
 # What has just ended; if it is more than this, adding up is behind, and will show it soon.
 MOST_UNCOUNTED: Final = 1000
-# The last two are None where nothing is known.
-_COLUMNS: Final = (
-    "count",
-    "errors",
-    "cancelled",
-    "refused",
-    "cached",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "energy_j",
-)
-_PACKED: Final = ("latency", "ttft", "gap")
-_sums = attrgetter(*_COLUMNS)
 # So many points are merged at once, and kept merged, on the way to all of a time.
 PIECE: Final = 16
-
-Packed = tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The requests that were asked in one stretch of time from `at` on.
-
-    Percentiles are of those that were answered, and not from the cache, to a thousandth; None where
-    there are none. `tokens_per_s` is the median's. `cost_usd` and `energy_j` are None where nothing
-    is known.
-    """
-
-    at: datetime
-    count: int = 0
-    errors: int = 0
-    cancelled: int = 0
-    refused: int = 0
-    cached: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: Decimal | None = None
-    energy_j: float | None = None
-    p50_ms: float | None = None
-    p95_ms: float | None = None
-    p99_ms: float | None = None
-    ttft_p50_ms: float | None = None
-    ttft_p95_ms: float | None = None
-    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,56 +75,6 @@ def step_of(since: datetime, until: datetime, series: int = 1) -> Step:
     return step_for(since, until, most_rows=MOST_ROWS, series=max(1, series))
 
 
-class Kept(NamedTuple):
-    """What is kept of some stretch of time: sums in the order of `_COLUMNS`, packed histograms."""
-
-    sums: tuple[Any, ...]
-    latency: Packed
-    ttft: Packed
-    gap: Packed
-
-
-@lru_cache(maxsize=8192)
-def _point(begins_s: int, kept: Kept) -> Point:
-    """What is past does not change: it is worked out once."""
-    (gap_ms,) = _percentiles(kept.gap, 50)
-    figures = (
-        *_percentiles(kept.latency, 50, 95, 99),
-        *_percentiles(kept.ttft, 50, 95),
-        1000 / gap_ms if gap_ms else None,
-    )
-    return Point(at_of(begins_s), *kept.sums, *(f if f is None else round(f, 3) for f in figures))
-
-
-def _percentiles(kept: Packed, *qs: float) -> tuple[float | None, ...]:
-    if len(kept) == 1:
-        return packed_percentiles(kept[0], *qs)
-    return Histogram.merged(map(Histogram.unpack, kept)).percentiles(*qs)
-
-
-def together(parts: Sequence[Kept]) -> Kept:
-    """All of them, which are one at least, as one."""
-    if len(parts) == 1:
-        return parts[0]
-    sums, *packed = zip(*parts, strict=True)
-    *counts, cost, energy = zip(*sums, strict=True)
-    return Kept(
-        (*map(sum, counts), _sum(cost), _sum(energy)), *(tuple(chain(*kind)) for kind in packed)
-    )
-
-
-def _sum(values: Iterable[Any]) -> Any:
-    """None where nothing is known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
-@lru_cache(maxsize=4096)
-def merged(kept: Packed) -> bytes:
-    """These histograms as one."""
-    return Histogram.merged(map(Histogram.unpack, kept)).pack()
-
-
 @dataclass(frozen=True, slots=True)
 class _Stretch:
     """Points of a subject, and what is kept of them all as one; None where there is nothing."""
@@ -201,7 +104,7 @@ def _stretches(
 
 def _stretch(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> _Stretch:
     points = tuple(
-        _point(begins_s, kept[place]) if place in kept else Point(at_of(begins_s))
+        point(begins_s, kept[place]) if place in kept else Point(at_of(begins_s))
         for place, begins_s in enumerate(grid[:-1])
     )
     return _Stretch(points, _whole(step, grid, kept) if kept else None)
@@ -212,18 +115,13 @@ def _whole(step: Step, grid: Sequence[int], kept: Mapping[int, Kept]) -> Kept:
     pieces: defaultdict[int, list[Kept]] = defaultdict(list)
     for place in sorted(kept):
         pieces[grid[place] // (PIECE * step.seconds)].append(kept[place])
-    return _as_one([_as_one(parts) for parts in pieces.values()])
-
-
-def _as_one(parts: Sequence[Kept]) -> Kept:
-    sums, *packed = together(parts)
-    return Kept(sums, *((merged(kind),) for kind in packed))
+    return as_one([as_one(parts) for parts in pieces.values()])
 
 
 def _series(subject: Subject, step: Step, first_s: int, parts: Sequence[_Stretch]) -> Series:
     points = tuple(chain.from_iterable(part.points for part in parts))
     wholes = [part.whole for part in parts if part.whole]
-    total = _point(first_s, _as_one(wholes)) if wholes else Point(at_of(first_s))
+    total = point(first_s, as_one(wholes)) if wholes else Point(at_of(first_s))
     return Series(subject, step, points, total)
 
 
@@ -251,10 +149,10 @@ def _added_up(
     rows = (
         Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(by_key), resolution=step.source)
-        .values_list("subject", "start_s", *_PACKED, *_COLUMNS)
+        .values_list("subject", "start_s", *PACKED, *COLUMNS)
     )
-    for key, bucket_s, latency, ttft, gap, *sums in rows:
-        yield by_key[key], bucket_s, Kept(tuple(sums), packed(latency), packed(ttft), packed(gap))
+    for key, bucket_s, *kept in rows:
+        yield by_key[key], bucket_s, Kept.of_row(*kept)
 
 
 def just_ended(
@@ -268,14 +166,4 @@ def just_ended(
         count(tally, metric)
     for bucket, sums in tally.sums.items():
         if bucket.subject in wanted:
-            kinds = (sums.latency, sums.ttft, sums.gap)
-            yield bucket.subject, bucket.start_s, Kept(_sums(sums), *map(_packs, kinds))
-
-
-def packed(value: bytes | memoryview) -> Packed:
-    """A histogram as a row holds it; PostgreSQL hands out views of memory."""
-    return (bytes(value),) if value else ()
-
-
-def _packs(histograms: Iterable[Histogram]) -> Packed:
-    return tuple(histogram.pack() for histogram in histograms)
+            yield bucket.subject, bucket.start_s, Kept.of_sums(sums)

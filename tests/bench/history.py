@@ -193,14 +193,14 @@ def _forget_what_was_read() -> None:
 def _forget_all() -> None:
     """What was worked out of it as well."""
     from fleetweb.fleet import series as of_machines
-    from fleetweb.gateway import answers, series
+    from fleetweb.gateway import answers, points
     from fleetweb.web.cards.history import bands
 
     _forget_what_was_read()
     for worked_out in (
         of_machines._reading,
-        series._point,
-        series.merged,
+        points.point,
+        points.merged,
         answers._slot,
         bands._cell,
         bands._told,

@@ -20,9 +20,10 @@ from fleetweb.core.candidates import RoutingDecision
 from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RequestMetric, RollupSubject, RoutingRecord
+from fleetweb.gateway.points import Point
 from fleetweb.gateway.search import Cursor, Search
-from fleetweb.gateway.series import Point, Subject, latency_series
-from fleetweb.gateway.subjects import Subjects
+from fleetweb.gateway.series import latency_series
+from fleetweb.gateway.subjects import Subject, Subjects
 from fleetweb.upstream.http import shown
 
 from ..access.owner import is_owner

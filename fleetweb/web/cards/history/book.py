@@ -18,8 +18,9 @@ from fleetweb.fleet.models import Happened, Node
 from fleetweb.fleet.series import Marker, Reading, bands, markers, readings
 from fleetweb.gateway.answers import answers
 from fleetweb.gateway.models import Rollup, RollupSubject
-from fleetweb.gateway.series import Point, Series, Subject, latency_series, step_of
-from fleetweb.gateway.subjects import Subjects
+from fleetweb.gateway.points import Point
+from fleetweb.gateway.series import Series, latency_series, step_of
+from fleetweb.gateway.subjects import Subject, Subjects
 
 from .asking import MOST_PICKED, Asked, By
 from .window import Window

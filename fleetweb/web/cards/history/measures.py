@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from fleetweb.fleet.series import Reading
-from fleetweb.gateway.series import Point
+from fleetweb.gateway.points import Point
 
 from .. import figures
 from .asking import Percentile
