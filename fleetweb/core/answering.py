@@ -58,14 +58,21 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """What else was seen of the machine then. `hot_c` is None unless it was hot."""
+    """What else was seen of the machine then. `hot_c` is None unless it was hot.
+
+    Where nothing of its own explains it, `elsewhere` is the worst trouble that another machine had
+    meanwhile. `are_looked_for` is False where what it did then was not read at all.
+    """
 
     troubles: tuple[Trouble, ...] = ()
     hot_c: float | None = None
     others_c: float | None = None
+    elsewhere: tuple[str, Trouble] | None = None
+    are_looked_for: bool = True
 
     @property
     def are_known(self) -> bool:
+        """Whether the machine itself explains it."""
         return bool(self.troubles) or self.hot_c is not None
 
 

@@ -5,7 +5,7 @@ time, and with itself at other times. What is not clear from several requests is
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -20,6 +20,9 @@ FAILING: Final = 0.2
 # Macs slow themselves down from about here; the others must be clearly cooler.
 HOT_C: Final = 85.0
 HOTTER_C: Final = 8.0
+# The share of a slow time that trouble must have lasted to explain it.
+TELLING: Final = 0.02
+SOON_S: Final = 300
 # Being away for less is no news by itself.
 SHORTEST_S: Final = 30.0
 MOST: Final = 3
@@ -28,18 +31,26 @@ Story = TypeVar("Story", Slow, Failing)
 Finding = Slow | Failing | Away
 
 
-def findings(answers: Sequence[Answers], felt: Mapping[str, Sequence[Felt]]) -> tuple[Finding, ...]:
-    """At most three: who was slow for a reason, what failed, who was away, who was slow without.
+def findings(
+    answers: Sequence[Answers],
+    felt: Mapping[str, Sequence[Felt]],
+    about: Collection[str] | None = None,
+) -> tuple[Finding, ...]:
+    """At most three: what the machines explain, who was away, what nothing explains.
 
-    They are about the machines in `felt`; what others answered is there to compare with.
+    They are about the machines in `felt`, or those in `about`, of which less may be known; what
+    others answered is there to compare with.
     """
-    slow = [_explained(found, felt) for found in slowest(answers, felt)]
-    failing = [_explained(f, felt) for f in _failing([a for a in answers if a.machine in felt])]
-    explained: list[Slow | Failing] = [*(s for s in slow if s.reasons.are_known), *failing]
+    told_of = felt if about is None else about
+    slow = [_explained(found, felt) for found in slowest(answers, told_of)]
+    failing = [_explained(f, felt) for f in _failing([a for a in answers if a.machine in told_of])]
+    stories: list[Slow | Failing] = [*slow, *failing]
+    explained = [story for story in stories if story.reasons.are_known]
+    known = {story.machine for story in explained if story.reasons.troubles}
+    away = [found for found in _away(felt) if found.machine not in known]
+    failed = (story for story in failing if not story.reasons.are_known)
     unexplained = (s for s in slow if not s.reasons.are_known and s.requests >= FEWEST_UNEXPLAINED)
-    told = {found.machine for found in explained if found.reasons.troubles}
-    away = [found for found in _away(felt) if found.machine not in told]
-    return (*explained, *away, *unexplained)[:MOST]
+    return (*explained, *away, *failed, *unexplained)[:MOST]
 
 
 # --- failing ------------------------------------------------------------------------------------
@@ -87,27 +98,46 @@ def _sums(rows: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _explained(found: Story, felt: Mapping[str, Sequence[Felt]]) -> Story:
-    why = _reasons(found.machine, found.begins_s, found.ends_s, felt)
-    return replace(found, reasons=why)
+    if found.machine not in felt:
+        return replace(found, reasons=Reasons(are_looked_for=False))
+    return replace(found, reasons=_reasons(found, felt))
 
 
-def _reasons(
-    machine: str, begins_s: int, ends_s: int, felt: Mapping[str, Sequence[Felt]]
-) -> Reasons:
-    def during(name: str) -> list[Felt]:
-        return [f for f in felt[name] if f.begins_s < ends_s and f.ends_s > begins_s]
-
-    lasted: defaultdict[CognitiveState, float] = defaultdict(float)
-    for moment in during(machine):
-        for state, seconds in moment.states.items():
-            lasted[state] += seconds
-    grave = (state for state in CognitiveState if state in NEEDS_OWNER and lasted[state] >= 1)
-    troubles = tuple(Trouble(state, lasted[state]) for state in grave)
-    own_c = _hottest(during(machine))
-    others_c = [c for n in felt if n != machine and (c := _hottest(during(n))) is not None]
+def _reasons(found: Story, felt: Mapping[str, Sequence[Felt]]) -> Reasons:
+    during = {name: list(_during(found, moments)) for name, moments in felt.items()}
+    # A moment of trouble can fail requests, but makes none of many slow.
+    least_s = 1.0
+    if isinstance(found, Slow):
+        least_s = max(least_s, TELLING * (found.ends_s - found.begins_s))
+    own = during.pop(found.machine)
+    troubles = _troubles(own, least_s)
+    own_c = _hottest(own)
+    others_c = [c for moments in during.values() if (c := _hottest(moments)) is not None]
     cooler = max(others_c, default=None)
     is_hot = own_c is not None and own_c >= HOT_C and (cooler is None or own_c >= cooler + HOTTER_C)
-    return Reasons(troubles, own_c if is_hot else None, cooler if is_hot else None)
+    if troubles or is_hot:
+        return Reasons(troubles, own_c if is_hot else None, cooler if is_hot else None)
+    elsewhere = [(name, t) for name, seen in during.items() for t in _troubles(seen, least_s)]
+    return Reasons(elsewhere=max(elsewhere, key=lambda one: one[1].lasted_s, default=None))
+
+
+def _during(found: Story, moments: Sequence[Felt]) -> Iterator[Felt]:
+    """And soon after: a request is counted where it was asked, and may fail minutes later."""
+    for moment in moments:
+        is_short = moment.ends_s - moment.begins_s <= SOON_S
+        until_s = found.ends_s + (SOON_S if is_short and isinstance(found, Failing) else 0)
+        if moment.begins_s < until_s and moment.ends_s > found.begins_s:
+            yield moment
+
+
+def _troubles(moments: Iterable[Felt], least_s: float) -> tuple[Trouble, ...]:
+    """What needed its owner for so long, gravest first."""
+    lasted: defaultdict[CognitiveState, float] = defaultdict(float)
+    for moment in moments:
+        for state, seconds in moment.states.items():
+            lasted[state] += seconds
+    grave = (state for state in CognitiveState if state in NEEDS_OWNER)
+    return tuple(Trouble(state, lasted[state]) for state in grave if lasted[state] >= least_s)
 
 
 def _hottest(moments: Iterable[Felt]) -> float | None:

@@ -124,6 +124,58 @@ def test_requests_that_fail_are_told():
     assert (found.errors, found.requests, found.begins_s) == (4, 10, 2 * HOUR)
 
 
+def failed(machine: str, *errors: int, length_s: int = 60) -> Answers:
+    """Points of ten requests each, of which so many failed."""
+    slots = (Slot(i * length_s, (i + 1) * length_s, 10, n, 400) for i, n in enumerate(errors))
+    return Answers(machine, LLAMA, tuple(slots))
+
+
+def in_minutes(**troubles: tuple[int, CognitiveState, float]) -> dict[str, tuple[Felt, ...]]:
+    """Six minutes of machines, each with one trouble: in which minute, what, for how long."""
+    calm = [Felt(i * 60, (i + 1) * 60) for i in range(6)]
+    told = {}
+    for name, (minute, state, lasted_s) in troubles.items():
+        moments = [*calm]
+        moments[minute] = replace(calm[minute], states={state: lasted_s})
+        told[name] = tuple(moments)
+    return told
+
+
+def test_requests_fail_for_what_comes_after_they_were_asked():
+    told = in_minutes(soldier2=(2, CognitiveState.OFFLINE, 20.0))
+    (found,) = findings((failed("soldier2", 0, 5, 0, 0, 0, 0),), told)
+    assert isinstance(found, Failing)
+    assert [trouble.lasted_s for trouble in found.reasons.troubles] == [20.0]
+
+
+def test_what_another_machine_suffered_is_told_where_nothing_of_its_own_explains_it():
+    told = in_minutes(
+        king=(5, CognitiveState.IDLE, 60.0), soldier2=(1, CognitiveState.OFFLINE, 50.0)
+    )
+    away, found = findings((failed("king", 0, 5, 0, 0, 0, 0),), told)
+    assert isinstance(away, Away)
+    assert isinstance(found, Failing)
+    assert found.machine == "king"
+    assert not found.reasons.are_known
+    assert found.reasons.elsewhere is not None
+    assert found.reasons.elsewhere[0] == "soldier2"
+
+
+def test_a_moment_of_trouble_does_not_make_hours_slow():
+    blink = Felt(2 * HOUR, 3 * HOUR, {CognitiveState.OFFLINE: 40.0})
+    away, slow = findings(SLOW_HOUR, felt("king", "soldier2", soldier2=blink))
+    assert isinstance(away, Away)
+    assert isinstance(slow, Slow)
+    assert not slow.reasons.are_known
+
+
+def test_of_machines_that_are_not_shown_nothing_is_said_of_reasons():
+    (found,) = findings(SLOW_HOUR, felt("king"), about={"king", "soldier2"})
+    assert isinstance(found, Slow)
+    assert found.machine == "soldier2"
+    assert not found.reasons.are_looked_for
+
+
 def test_a_machine_that_was_away_is_told_even_if_nobody_asked_it():
     gone = Felt(HOUR, 2 * HOUR, {CognitiveState.OFFLINE: 1200.0})
     (found,) = findings((), felt("king", "soldier3", soldier3=gone))
