@@ -82,7 +82,11 @@ class PresenceSpan(models.Model):
 
     class Meta:
         ordering = ("started_at",)
-        indexes = (models.Index(fields=("node", "started_at")),)
+        indexes = (
+            models.Index(fields=("node", "started_at")),
+            # For the few that say when a machine was away, among all of a long time.
+            models.Index(fields=("state", "node", "started_at")),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("node",), condition=models.Q(ended_at=None), name="one_span_goes_on"

@@ -1,9 +1,9 @@
 """Looking back at the machines: their figures, what they did when, and what befell them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache, partial
 from itertools import chain
@@ -24,7 +24,10 @@ from .sample_rollups import FIGURES, Kept, together
 
 MOST_ROWS: Final = 3000
 MOST_SPANS: Final = 800
+MOST_AWAY: Final = 2000
 MOST_MARKERS: Final = 200
+# Between two moments of loading a model a machine may do other things: it is one load.
+ONE_LOAD: Final = timedelta(minutes=10)
 
 
 # As text, and read by msgspec: Django's own reading of JSON takes ten times as long.
@@ -65,7 +68,7 @@ class Reading:
 class Bands:
     """Spans of several machines, oldest first.
 
-    Where there are more than 800, `are_all` is False: then they are those offline of the newest.
+    Where there are more than 800, `are_all` is False: then they are those offline, the newest 2000.
     """
 
     spans: tuple[Span, ...]
@@ -75,7 +78,8 @@ class Bands:
 class Happening(StrEnum):
     """What is marked on a chart."""
 
-    LOST = "lost"  # offline, or gone quiet
+    LOST = "lost"  # offline
+    QUIET = "quiet"
     BACK = "back"
     STUMBLED = "stumbled"
     PLACED = "placed"  # a model is being loaded here
@@ -91,10 +95,18 @@ class Marker:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """Oldest first. Where there were more before, `since` is when the first of these is."""
+
+    all: tuple[Marker, ...]
+    since: datetime | None = None
+
+
 _AWAY: Final = frozenset({CognitiveState.OFFLINE, CognitiveState.QUIET})
 _MARKS: Final = {
     CognitiveState.OFFLINE: Happening.LOST,
-    CognitiveState.QUIET: Happening.LOST,
+    CognitiveState.QUIET: Happening.QUIET,
     CognitiveState.STUMBLED: Happening.STUMBLED,
     CognitiveState.WAKING: Happening.PLACED,
 }
@@ -154,24 +166,26 @@ def bands(machines: Mapping[int, str], since: datetime, until: datetime) -> Band
     before = latest_at(since).since(since).filter(node__in=list(machines))
     # To look for the eldest that there is room for takes a fifth of picking them by their keys.
     newest = inside.order_by("-started_at").values_list("started_at", flat=True)
-    eldest = list(newest[MOST_SPANS - 1 : MOST_SPANS])
-    if eldest:
-        inside = inside.filter(started_at__gte=eldest[0], state=CognitiveState.OFFLINE.value)
+    are_all = not newest[MOST_SPANS - 1 : MOST_SPANS]
+    if not are_all:
+        away = inside.filter(state=CognitiveState.OFFLINE.value)
+        inside = away.order_by("-started_at")[:MOST_AWAY]
     wanted = ("node", "state", "started_at", "ended_at")
-    rows = (row for spans in (before, inside) for row in spans.order_by().values_list(*wanted))
+    rows = (row for spans in (before, inside) for row in spans.values_list(*wanted))
     found = [
         Span(machines[key], CognitiveState(state), began, ended)
         for key, state, began, ended in rows
     ]
-    return Bands(tuple(sorted(found, key=lambda span: span.started_at)), are_all=not eldest)
+    return Bands(tuple(sorted(found, key=lambda span: span.started_at)), are_all=are_all)
 
 
-def markers(machines: Mapping[int, str], since: datetime, until: datetime) -> tuple[Marker, ...]:
-    """What befell these machines from `since` to `until`, oldest first; at most 200, the newest.
+def markers(machines: Mapping[int, str], since: datetime, until: datetime) -> Markers:
+    """What befell these machines from `since` to `until`: the newest 200 and their ends.
 
-    `machines` are names by keys.
+    `machines` are names by keys. A model that is being loaded is one of them, whatever the machine
+    does in between.
     """
-    rows = (
+    rows = list(
         PresenceSpan.objects.filter(
             node__in=list(machines),
             started_at__gte=since,
@@ -179,15 +193,32 @@ def markers(machines: Mapping[int, str], since: datetime, until: datetime) -> tu
             state__in=[state.value for state in _MARKS],
         )
         .order_by("-started_at")
-        .values_list("node", "state", "started_at", "ended_at", "sentence")[:MOST_MARKERS]
+        .values_list("node", "state", "started_at", "ended_at", "sentence")[: MOST_MARKERS + 1]
     )
+    newest = rows[:MOST_MARKERS]
     found: list[Marker] = []
-    for key, state, started_at, ended_at, sentence in rows:
+    for key, state, started_at, ended_at, sentence in _without_going_on(reversed(newest)):
         word = CognitiveState(state)
         found.append(Marker(started_at, machines[key], _MARKS[word], sentence))
         if word in _AWAY and ended_at and ended_at < until:
             found.append(Marker(ended_at, machines[key], Happening.BACK, ""))
-    return tuple(sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK)))
+    in_order = sorted(found, key=lambda mark: (mark.at, mark.happening is not Happening.BACK))
+    return Markers(tuple(in_order), newest[-1][2] if len(rows) > MOST_MARKERS else None)
+
+
+_Marked = tuple[int, str, datetime, datetime | None, str]
+
+
+def _without_going_on(rows: Iterable[_Marked]) -> Iterator[_Marked]:
+    """Of these, oldest first, all but those in which a model goes on being loaded."""
+    loading: dict[int, tuple[str, datetime | None]] = {}
+    for row in rows:
+        key, state, started_at, ended_at, sentence = row
+        model = sentence.rpartition(": ")[0] if state == CognitiveState.WAKING.value else ""
+        known, until = loading.get(key, ("", None))
+        loading[key] = (model, ended_at)
+        if not (model and model == known and until and started_at - until <= ONE_LOAD):
+            yield row
 
 
 @lru_cache(maxsize=8192)

@@ -189,12 +189,30 @@ def test_spans_go_with_the_retention_and_what_goes_on_stays(king, settings):
 
 def test_what_befell_a_machine_is_marked(king):
     told(king, NOW, (IDLE, 60), (OFFLINE, 30), (WAKING, 40), (IDLE, 10))
-    found = markers(keyed("king"), NOW, NOW + timedelta(hours=1))
+    found = markers(keyed("king"), NOW, NOW + timedelta(hours=1)).all
     assert [(marker.happening, (marker.at - NOW).total_seconds()) for marker in found] == [
         (Happening.LOST, 60),
         (Happening.BACK, 90),
         (Happening.PLACED, 90),
     ]
+
+
+def test_a_model_that_is_being_loaded_is_marked_once(king):
+    def waking(model: str, layers: int) -> str:
+        return f"Waking up {model}: {layers} of 15 layers."
+
+    told(king, NOW, *((state, 20) for state in (WAKING, READING) * 4), (IDLE, 900), (WAKING, 20))
+    spans = PresenceSpan.objects.filter(state="waking").order_by("started_at")
+    models = ["Large", "Large", "Large", "Small", "Small"]
+    for layers, (span, model) in enumerate(zip(spans, models, strict=True)):
+        PresenceSpan.objects.filter(pk=span.pk).update(sentence=waking(model, layers))
+    found = markers(keyed("king"), NOW, NOW + timedelta(hours=1))
+    assert [marker.sentence for marker in found.all] == [
+        waking("Large", 0),
+        waking("Small", 3),  # another model
+        waking("Small", 4),  # a quarter of an hour later
+    ]
+    assert found.since is None
 
 
 def test_bands_reach_over_the_edges(king):

@@ -17,6 +17,7 @@ from django.utils import timezone
 from fleetweb.core.happenings import Happening, HappeningKind, system_changed
 from fleetweb.core.presence import CognitiveState
 from fleetweb.fleet.models import Happened, Node, PresenceSpan
+from fleetweb.fleet.series import MOST_MARKERS, MOST_SPANS
 from tests.web import pasts
 from tests.web.pasts import LLAMA, SMALL, asked, machine, remember, sampled, saw, was
 
@@ -114,6 +115,48 @@ def test_several_troubles_are_told_in_all_and_one_is_not(owner):
     page = text_of(owner, span(NOON - timedelta(hours=6), NOON))
     assert "king was gone quiet for 40 min in all, from 08:00 to 11:40." in page
     assert "queen was gone quiet for 40 min, from 09:40 to 10:20." in page
+
+
+def test_time_offline_is_told_in_a_look_too_long_for_every_change(owner):
+    """Samples know nothing of it: a machine that is offline gives none."""
+    node, begins = machine("king"), NOON - timedelta(hours=6)
+    gone = begins + timedelta(minutes=15), begins + timedelta(minutes=45)
+    here = [begins + timedelta(minutes=n) for n in range(360)]
+    saw([sampled(node, at, S.IDLE) for at in here if not gone[0] <= at < gone[1]])
+    was(node, S.OFFLINE, *gone)
+    for n in range(MOST_SPANS + 1):
+        at = NOON - timedelta(hours=4) + timedelta(seconds=10 * n)
+        was(node, S.IDLE if n % 2 else S.PROCESSING, at, at + timedelta(seconds=10))
+    rows = records(owner, span(begins - timedelta(days=2), NOON))
+    (hour,) = [row for row in rows if row["from"].startswith("2026-03-04T07:00")]
+    assert hour["did"] == "idle 50 %, offline 50 %"
+    page = text_of(owner, span(begins - timedelta(days=2), NOON))
+    assert "king was offline for 30 min" in page
+
+
+def test_a_slow_machine_is_found_though_others_are_shown(owner):
+    pasts.a_slow_hour(NOON)
+    for name in (f"busy{n}" for n in range(6)):
+        machine(name)
+        remember([asked(name, NOON - timedelta(seconds=n), model=SMALL) for n in range(200)])
+    page = text_of(owner, span(NOON - timedelta(hours=6), NOON))
+    found = page.partition('id="findings"')[2].partition("</section>")[0]
+    assert "soldier2 took 3." in found
+    assert "What it did meanwhile stands there." in found
+    assert "Whether a machine was away is said only of busy0, busy1" in found
+    link = re.search(r'<a href="([^"]+)">Look at that time', found)
+    assert link is not None
+    there = text_of(owner, html.unescape(link[1]))
+    assert "soldier2 was gone quiet for 4 min" in there
+
+
+def test_it_says_what_is_counted(owner):
+    """Days are counted whole, whenever in a day it is asked for."""
+    machine("king")
+    remember([asked("king", NOON - timedelta(days=30, hours=3))])
+    page = text_of(owner, span(NOON - timedelta(days=30), NOON))
+    assert "Mon 2026-02-02 00:00 to Thu 2026-03-05 00:00, Europe/Berlin time" in page
+    assert re.search(r"<bdi>king</bdi></a></th><td>1</td>", page)
 
 
 def test_a_calm_time_says_so(owner):
@@ -257,8 +300,32 @@ def test_what_happened_is_marked_and_listed(owner):
 def test_a_machine_is_not_back_because_nobody_watches_any_more(owner):
     was(machine("soldier1"), S.QUIET, NOON - timedelta(minutes=9), NOON - timedelta(minutes=4))
     page = text_of(owner, span(NOON - timedelta(minutes=15), NOON))
-    assert "soldier1 was lost" in page
+    assert "soldier1 went quiet." in page
     assert "soldier1 is back" not in page
+
+
+def test_a_load_is_told_without_how_far_it_had_come(owner):
+    waking = was(machine("king"), S.WAKING, NOON - timedelta(minutes=5), NOON)
+    PresenceSpan.objects.filter(pk=waking.pk).update(
+        sentence="Waking up Qwen3-235B: 0 of 94 layers."
+    )
+    page = text_of(owner, span(NOON - timedelta(minutes=15), NOON))
+    assert "king began to load a model: Waking up Qwen3-235B." in page
+
+
+def test_where_too_much_happened_it_says_from_when_on_all_of_it_is_marked(owner):
+    king = machine("king")
+    for n in range(MOST_MARKERS + 5):
+        began = NOON - timedelta(hours=5) + timedelta(minutes=n)
+        was(king, S.STUMBLED, began, began + timedelta(seconds=20))
+    address = span(NOON - timedelta(hours=6), NOON)
+    first = NOON - timedelta(hours=5) + timedelta(minutes=5)
+    assert "Before 08:05:00 there was more, which is not marked" in text_of(owner, address)
+    told = owner.get(f"{address}&format=json").json()
+    assert datetime.fromisoformat(told["events_since"]) == first
+    assert len(told["events"]) == MOST_MARKERS
+    shorter = owner.get(span(NOON - timedelta(hours=2), NOON) + "&format=json").json()
+    assert datetime.fromisoformat(shorter["events_since"]) == NOON - timedelta(hours=2)
 
 
 def test_an_election_and_another_system_version_are_marked(owner):
@@ -329,9 +396,7 @@ def test_what_is_picked_stays_when_the_range_changes(owner):
 def test_a_model_is_looked_at_alone(owner):
     a_little_of_everything()
     address = span(NOON - timedelta(minutes=10), NOON, model=SMALL)
-    assert [row["requests"] for row in records(owner, address) if row["requests"] != "0.0"] == [
-        "1.0"
-    ]
+    assert [row["requests"] for row in records(owner, address) if row["requests"] != "0"] == ["1"]
 
 
 def test_many_machines_are_not_all_drawn(owner):

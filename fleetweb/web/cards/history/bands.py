@@ -107,11 +107,22 @@ def what_they_did(book: Book, now: datetime) -> Did:
 def _shares_of(book: Book, name: str, now: datetime) -> tuple[Shares, ...]:
     """Empty where nobody knows."""
     spans = [span for span in book.spans if span.node == name]
-    if not book.spans_are_all:
-        sampled = [reading.states for reading in book.presence[name]]
-        away = _shares([s for s in spans if s.state is CognitiveState.OFFLINE], book.grid, now)
-        return tuple(states or gone for states, gone in zip(sampled, away, strict=True))
-    return tuple(_shares(spans, book.grid, now))
+    if book.spans_are_all:
+        return tuple(_shares(spans, book.grid, now))
+    away = [span for span in spans if span.state is CognitiveState.OFFLINE]
+    # Samples have seen what has passed of the last point, and not all of it.
+    passed = (*book.grid[:-1], min(book.grid[-1], int(now.timestamp())))
+    sampled = [reading.states for reading in book.presence[name]]
+    return tuple(map(_with_away, sampled, _shares(away, passed, now)))
+
+
+def _with_away(seen: Shares, away: Shares) -> Shares:
+    """A machine that is offline is in no sample: the others are of the rest of the time."""
+    gone = min(1.0, away.get(CognitiveState.OFFLINE, 0.0))
+    if not seen or not gone:
+        return seen or away
+    rest = {state: share * (1 - gone) for state, share in seen.items() if gone < 1}
+    return {**rest, CognitiveState.OFFLINE: gone}
 
 
 def told_of(book: Book, name: str, now: datetime) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ However long the time is and however much happened in it, the number of queries 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -53,7 +53,8 @@ class Book:
 
     `grid` has the begin of every point in seconds since 1970, and the end of the last. `options`
     is all there is to pick from, `wrong` what was asked for that is not there. The machines are
-    those whose presence is shown; `spans` is not all there is where `spans_are_all` is False.
+    those whose presence is shown, of all that stand in `everybody`; `spans` is not all there is
+    where `spans_are_all` is False. Of what happened before `marked_since` not all is here.
     """
 
     asked: Asked
@@ -64,11 +65,13 @@ class Book:
     options: tuple[str, ...]
     models: tuple[str, ...]
     machines: tuple[str, ...]
+    everybody: tuple[str, ...]
     presence: dict[str, tuple[Reading, ...]]
     spans: tuple[Span, ...]
     spans_are_all: bool
     markers: tuple[Marker, ...]
     happened: tuple[Happening, ...]
+    marked_since: datetime | None
     served: tuple[Answers, ...]
     never_seen: frozenset[str]
     wrong: tuple[str, ...]
@@ -101,11 +104,14 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
         wrong.append(f"No answer of “{asked.model}” is remembered: all models are shown.")
     model = asked.model if asked.model in models else ""
     shown = picked or _busiest(asked, options, node, known)
-    present = (shown if asked.by is By.MACHINE else machines)[:MOST_PICKED]
+    by_machine = replace(asked, by=By.MACHINE)
+    present = shown if asked.by is By.MACHINE else _busiest(by_machine, machines, None, known)
     keys = {nodes[name].pk: name for name in present}
     step = _step(window, max(len(shown), len(present)))
     did = bands(keys, since, until)
     presence = readings(keys, since, until, step)
+    marked = markers(keys, since, until)
+    happened = _happened(window, node)
     return Book(
         asked=asked,
         node=node,
@@ -115,11 +121,13 @@ def book(asked: Asked, now: datetime, node: str | None = None, *, compares: bool
         options=options,
         models=models,
         machines=present,
+        everybody=machines,
         presence=presence,
         spans=did.spans,
         spans_are_all=did.are_all,
-        markers=markers(keys, since, until),
-        happened=_happened(window, node),
+        markers=marked.all,
+        happened=happened,
+        marked_since=_marked_since(marked.since, happened),
         served=_served(model, window, known) if compares else (),
         never_seen=frozenset(
             name for name in present if _is_new(nodes[name].first_seen_at, presence[name])
@@ -191,6 +199,13 @@ def _happened(window: Window, node: str | None) -> tuple[Happening, ...]:
         Happening(row.at, HappeningKind(row.kind), row.words, row.node or None)
         for row in rows[:MOST_HAPPENED]
     )
+
+
+def _marked_since(marked: datetime | None, happened: Sequence[Happening]) -> datetime | None:
+    """From where on all that happened is known, where it isn't from the beginning."""
+    is_cut = len(happened) == MOST_HAPPENED
+    begins = [at for at in (marked, happened[-1].at if is_cut else None) if at]
+    return max(begins, default=None)
 
 
 def _is_new(first_seen_at: datetime | None, seen: Sequence[Reading]) -> bool:

@@ -19,9 +19,10 @@ NOT_HERE_YET: Final = words.offline(None, datetime.min.replace(tzinfo=UTC))
 AT_ONCE: Final = timedelta(seconds=2)
 _LOOKS: Final = {
     Happening.LOST: ("power-off", Tone.HURT, "was lost"),
+    Happening.QUIET: ("volume-off", Tone.HURT, "went quiet"),
     Happening.BACK: ("check", Tone.REST, "is back"),
     Happening.STUMBLED: ("triangle-alert", Tone.HURT, "stumbled"),
-    Happening.PLACED: ("layers", Tone.STIRRING, "got a model"),
+    Happening.PLACED: ("layers", Tone.STIRRING, "began to load a model"),
 }
 
 
@@ -85,5 +86,13 @@ def _is_true(marker: Marker, book: Book) -> bool:
 
 def _mark(marker: Marker) -> Mark:
     icon, tone, short = _LOOKS[marker.happening]
-    said = f": {marker.sentence}" if marker.sentence else "."
-    return Mark(marker.at, icon, tone, f"{marker.node} {short}{said}")
+    return Mark(marker.at, icon, tone, f"{marker.node} {short}{_said(marker)}")
+
+
+def _said(marker: Marker) -> str:
+    """Of what goes on only what it was, not how far it had come."""
+    if marker.happening is Happening.PLACED:
+        return f": {marker.sentence.rpartition(': ')[0] or marker.sentence.rstrip('.')}."
+    if marker.happening is Happening.QUIET or not marker.sentence:
+        return "."
+    return f": {marker.sentence}"

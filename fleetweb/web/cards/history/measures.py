@@ -116,11 +116,9 @@ TTFT: Final = {
     ),
 }
 REQUESTS: Final = Measure(
-    "requests", "Requests", "Requests", Kind.COUNT, of_point=lambda p: float(p.count)
+    "requests", "Requests", "Requests", Kind.COUNT, of_point=attrgetter("count")
 )
-ERRORS: Final = Measure(
-    "errors", "Errors", "Errors", Kind.COUNT, of_point=lambda p: float(p.errors)
-)
+ERRORS: Final = Measure("errors", "Errors", "Errors", Kind.COUNT, of_point=attrgetter("errors"))
 TOKENS: Final = Measure(
     "tokens_per_s", "Tokens per second", "Tokens/s", Kind.RATE, of_point=attrgetter("tokens_per_s")
 )

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from fleetweb.core.buckets import at_of
+
 from .. import figures
 from .asking import Asked, By, Percentile
 from .bands import STRIP, BandsCard, bands, told_of, what_they_did
@@ -12,7 +14,7 @@ from .book import Book
 from .charts import ChartCard, charts, drawing
 from .marks import MarkCard, listed, marks
 from .records import records
-from .standing_out import FindingCard, calm, standing_out
+from .standing_out import FindingCard, calm, scope, standing_out
 from .tables import TableCard, TotalsCard, table, tables, totals
 from .times import book_wall, step_words
 from .window import RANGE_WORDS, RANGES, BadWindow, Window, time_of
@@ -80,10 +82,12 @@ class HistoryCard:
     bands: BandsCard
     marks: tuple[MarkCard, ...]
     earlier: int
+    marked_since: str
     totals: TotalsCard
     tables: tuple[TableCard, ...]
     findings: tuple[FindingCard, ...]
     calm: str
+    scope: str
     wider: str
     same_time: str
     strip_height: int
@@ -101,7 +105,7 @@ def history(book: Book, now: datetime) -> HistoryCard:
         by=book.asked.by,
         is_live=book.window.is_live,
         every_s=_OFTEN_S if is_fine else _SELDOM_S,
-        span=_span(book, zone),
+        span=_span(book, zone, now),
         title=_title(book),
         step=step_words(book.grid, book.step),
         zone=zone.key,
@@ -112,10 +116,12 @@ def history(book: Book, now: datetime) -> HistoryCard:
         bands=band_card,
         marks=listed(found[:MARKS_LISTED], told),
         earlier=max(0, len(found) - MARKS_LISTED),
+        marked_since=told.clock(book.marked_since) if book.marked_since else "",
         totals=totals(book),
         tables=tables(book, dict(zip(book.machines, band_card.did, strict=True)), told),
         findings=standing_out(book, did, told, now),
         calm=calm(book),
+        scope=scope(book),
         wider=_wider(book, now),
         same_time=replace(book.asked, picked=(), by=By.MACHINE).address(by=""),
         strip_height=STRIP * len(book.machines),
@@ -140,6 +146,7 @@ def as_json(book: Book, now: datetime) -> dict[str, Any]:
         "step_s": book.step.seconds,
         "by": book.asked.by.value,
         "rows": list(records(book, now)),
+        "events_since": (book.marked_since or book.window.since).astimezone(told.zone).isoformat(),
         "events": [{"at": mark.at.isoformat(), "words": mark.words} for mark in marks(book)],
     }
 
@@ -202,8 +209,10 @@ def _title(book: Book) -> str:
     return "A time you chose"
 
 
-def _span(book: Book, zone: ZoneInfo) -> str:
-    begin, end = (at.astimezone(zone) for at in (book.window.since, book.window.until))
+def _span(book: Book, zone: ZoneInfo, now: datetime) -> str:
+    """All that is counted: from the begin of the first point to the end of the last, or now."""
+    edges = at_of(book.grid[0]), min(at_of(book.grid[-1]), now)
+    begin, end = (at.astimezone(zone) for at in edges)
     same = begin.date() == end.date()
     last = f"{end:%H:%M}" if same else f"{end:%a %Y-%m-%d %H:%M}"
     shift = (end.utcoffset() or timedelta()) - (begin.utcoffset() or timedelta())

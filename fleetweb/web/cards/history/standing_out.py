@@ -58,8 +58,26 @@ def standing_out(book: Book, did: Did, wall: Wall, now: datetime) -> tuple[Findi
         for name in book.machines
         if name not in book.never_seen
     }
-    found = findings(book.served, felt)
+    found = findings(book.served, felt, about=_about(book))
     return tuple(_card(one, book, wall) for one in found)
+
+
+def _about(book: Book) -> set[str]:
+    """All machines, unless some were chosen."""
+    chosen = book.machines if book.node or _is_picked(book) else book.everybody
+    return set(chosen) - book.never_seen
+
+
+def _is_picked(book: Book) -> bool:
+    return book.asked.by is By.MACHINE and bool(book.asked.picked)
+
+
+def scope(book: Book) -> str:
+    """Of whom it is not said whether they were away, where there are such."""
+    if book.node or _is_picked(book) or len(book.everybody) == len(book.machines):
+        return ""
+    shown = words.listing(book.machines)
+    return f"Whether a machine was away is said only of {shown}."
 
 
 def calm(book: Book) -> str:
@@ -85,13 +103,13 @@ def _card(found: Finding, book: Book, wall: Wall) -> FindingCard:
     when = wall.span(found.begins_s, found.ends_s)
     address = _around(found, book)
     if isinstance(found, Slow):
-        return FindingCard("hourglass", Tone.HURT, _slow(found, when), _why(found.reasons), address)
+        return FindingCard("hourglass", Tone.HURT, _slow(found, when), _why(found), address)
     if isinstance(found, Failing):
         said = (
             f"{found.errors:,} of {figures.plural(found.requests, 'request')} to {found.machine} "
             f"failed from {when}."
         )
-        return FindingCard("triangle-alert", Tone.HURT, said, _why(found.reasons), address)
+        return FindingCard("triangle-alert", Tone.HURT, said, _why(found), address)
     return _away(found, when, address)
 
 
@@ -114,11 +132,18 @@ def _away(found: Away, when: str, address: str) -> FindingCard:
     return FindingCard(look.icon, look.tone, said, "", address)
 
 
-def _why(reasons: Reasons) -> str:
-    if not reasons.are_known:
+def _why(found: Slow | Failing) -> str:
+    reasons = found.reasons
+    if reasons.are_known:
+        return f"In that time it was {words.listing(list(_parts(reasons)))}."
+    if reasons.elsewhere:
+        machine, trouble = reasons.elsewhere
+        return f"In that time {machine} was {_trouble(trouble)}."
+    if not reasons.are_looked_for:
+        return "What it did meanwhile stands there."
+    if isinstance(found, Slow):
         return "Nothing it reported explains that; longer prompts or longer answers would."
-    parts = list(_parts(reasons))
-    return f"In that time it was {words.listing(parts)}."
+    return "Nothing it reported explains that; what went wrong stands with each request."
 
 
 def _parts(reasons: Reasons) -> Iterator[str]:
@@ -140,4 +165,7 @@ def _around(found: Finding, book: Book) -> str:
     around = max((end - begin) / 2, timedelta(minutes=5))
     until = min(end + around, book.window.until)
     window = Window(begin - around, until, None, is_live=False)
-    return replace(book.asked, window=window, by=By.MACHINE).address()
+    asked = replace(book.asked, window=window, by=By.MACHINE)
+    return (asked if found.machine in book.machines else replace(asked, picked=())).address(
+        **({} if found.machine in book.machines else {"pick": found.machine})
+    )
