@@ -60,8 +60,8 @@ class Trouble:
 class Reasons:
     """What else was seen of the machine then. `hot_c` is None unless it was hot.
 
-    Where nothing of its own explains it, `elsewhere` is the worst trouble that another machine had
-    meanwhile. `are_looked_for` is False where what it did then was not read at all.
+    `elsewhere` is the worst trouble that another machine had meanwhile, where that was graver than
+    its own. `are_looked_for` is False where what it did then was not read at all.
     """
 
     troubles: tuple[Trouble, ...] = ()

@@ -26,6 +26,8 @@ SOON_S: Final = 300
 # Being away for less is no news by itself.
 SHORTEST_S: Final = 30.0
 MOST: Final = 3
+# Gravest first.
+_GRAVE: Final = tuple(state for state in CognitiveState if state in NEEDS_OWNER)
 
 Story = TypeVar("Story", Slow, Failing)
 Finding = Slow | Failing | Away
@@ -45,7 +47,7 @@ def findings(
     slow = [_explained(found, felt) for found in slowest(answers, told_of)]
     failing = [_explained(f, felt) for f in _failing([a for a in answers if a.machine in told_of])]
     stories: list[Slow | Failing] = [*slow, *failing]
-    explained = [story for story in stories if story.reasons.are_known]
+    explained = sorted((s for s in stories if s.reasons.are_known), key=_gravity)
     known = {story.machine for story in explained if story.reasons.troubles}
     away = [found for found in _away(felt) if found.machine not in known]
     failed = (story for story in failing if not story.reasons.are_known)
@@ -115,10 +117,18 @@ def _reasons(found: Story, felt: Mapping[str, Sequence[Felt]]) -> Reasons:
     others_c = [c for moments in during.values() if (c := _hottest(moments)) is not None]
     cooler = max(others_c, default=None)
     is_hot = own_c is not None and own_c >= HOT_C and (cooler is None or own_c >= cooler + HOTTER_C)
-    if troubles or is_hot:
-        return Reasons(troubles, own_c if is_hot else None, cooler if is_hot else None)
     elsewhere = [(name, t) for name, seen in during.items() for t in _troubles(seen, least_s)]
-    return Reasons(elsewhere=max(elsewhere, key=lambda one: one[1].lasted_s, default=None))
+    if troubles or is_hot:
+        gravest = _GRAVE.index(troubles[0].state) if troubles else 0
+        elsewhere = [one for one in elsewhere if _GRAVE.index(one[1].state) < gravest]
+    worst = max(elsewhere, key=lambda one: one[1].lasted_s, default=None)
+    return Reasons(troubles, own_c if is_hot else None, cooler if is_hot else None, worst)
+
+
+def _gravity(story: Slow | Failing) -> int:
+    """0 for the gravest; heat alone is less than any trouble."""
+    troubles = story.reasons.troubles
+    return _GRAVE.index(troubles[0].state) if troubles else len(_GRAVE)
 
 
 def _during(found: Story, moments: Sequence[Felt]) -> Iterator[Felt]:
@@ -136,8 +146,7 @@ def _troubles(moments: Iterable[Felt], least_s: float) -> tuple[Trouble, ...]:
     for moment in moments:
         for state, seconds in moment.states.items():
             lasted[state] += seconds
-    grave = (state for state in CognitiveState if state in NEEDS_OWNER)
-    return tuple(Trouble(state, lasted[state]) for state in grave if lasted[state] >= least_s)
+    return tuple(Trouble(state, lasted[state]) for state in _GRAVE if lasted[state] >= least_s)
 
 
 def _hottest(moments: Iterable[Felt]) -> float | None:

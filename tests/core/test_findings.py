@@ -161,6 +161,20 @@ def test_what_another_machine_suffered_is_told_where_nothing_of_its_own_explains
     assert found.reasons.elsewhere[0] == "soldier2"
 
 
+def test_what_others_suffered_is_told_beside_its_own_where_it_is_graver():
+    told = in_minutes(
+        king=(1, CognitiveState.SILENT, 19.0), soldier2=(1, CognitiveState.OFFLINE, 50.0)
+    )
+    both = failed("king", 0, 5, 0, 0, 0, 0), failed("soldier2", 0, 4, 0, 0, 0, 0)
+    first, second = findings(both, told)
+    assert isinstance(first, Failing)
+    assert isinstance(second, Failing)
+    assert (first.machine, first.reasons.elsewhere) == ("soldier2", None)  # the cause comes first
+    assert second.reasons.elsewhere is not None
+    assert second.reasons.elsewhere[0] == "soldier2"
+    assert [trouble.state for trouble in second.reasons.troubles] == [CognitiveState.SILENT]
+
+
 def test_a_moment_of_trouble_does_not_make_hours_slow():
     blink = Felt(2 * HOUR, 3 * HOUR, {CognitiveState.OFFLINE: 40.0})
     away, slow = findings(SLOW_HOUR, felt("king", "soldier2", soldier2=blink))

@@ -134,11 +134,12 @@ def _away(found: Away, when: str, address: str) -> FindingCard:
 
 def _why(found: Slow | Failing) -> str:
     reasons = found.reasons
-    if reasons.are_known:
-        return f"In that time it was {words.listing(list(_parts(reasons)))}."
+    seen = [f"it was {words.listing(list(_parts(reasons)))}"] if reasons.are_known else []
     if reasons.elsewhere:
         machine, trouble = reasons.elsewhere
-        return f"In that time {machine} was {_trouble(trouble)}."
+        seen.append(f"{machine} was {_trouble(trouble)}")
+    if seen:
+        return f"In that time {', and '.join(seen)}."
     if not reasons.are_looked_for:
         return "What it did meanwhile stands there."
     if isinstance(found, Slow):
