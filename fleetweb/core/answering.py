@@ -120,9 +120,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A machine needed its owner, and no request tells of it."""
+    """A machine needed its owner, and no request tells of it. `beside` had the same all along."""
 
     machine: str
     begins_s: int
     ends_s: int
     trouble: Trouble
+    beside: tuple[str, ...] = ()

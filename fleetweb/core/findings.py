@@ -23,6 +23,8 @@ HOTTER_C: Final = 8.0
 # The share of a slow time that trouble must have lasted to explain it.
 TELLING: Final = 0.02
 SOON_S: Final = 300
+# Of the longest of several troubles at one time, this much is as long.
+ALIKE: Final = 0.9
 # Being away for less is no news by itself.
 SHORTEST_S: Final = 30.0
 MOST: Final = 3
@@ -49,7 +51,7 @@ def findings(
     stories: list[Slow | Failing] = [*slow, *failing]
     explained = sorted((s for s in stories if s.reasons.are_known), key=_gravity)
     known = {story.machine for story in explained if story.reasons.troubles}
-    away = [found for found in _away(felt) if found.machine not in known]
+    away = _at_once([found for found in _away(felt) if found.machine not in known])
     failed = (story for story in failing if not story.reasons.are_known)
     unexplained = (s for s in slow if not s.reasons.are_known and s.requests >= FEWEST_UNEXPLAINED)
     return (*explained, *away, *failed, *unexplained)[:MOST]
@@ -171,3 +173,16 @@ def _away(felt: Mapping[str, Sequence[Felt]]) -> list[Away]:
     for one in sorted(found, key=lambda a: -a.trouble.lasted_s):
         longest.setdefault(one.machine, one)
     return list(longest.values())
+
+
+def _at_once(found: Sequence[Away]) -> list[Away]:
+    """Where several had the same trouble at the same time, that is one story."""
+    together: dict[tuple[CognitiveState, int, int], list[Away]] = {}
+    for one in found:
+        together.setdefault((one.trouble.state, one.begins_s, one.ends_s), []).append(one)
+    told = []
+    for longest, *others in together.values():
+        alike = [o for o in others if o.trouble.lasted_s >= ALIKE * longest.trouble.lasted_s]
+        told.append(replace(longest, beside=tuple(sorted(o.machine for o in alike))))
+        told += [other for other in others if other not in alike]
+    return sorted(told, key=lambda one: -one.trouble.lasted_s)

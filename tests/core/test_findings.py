@@ -197,6 +197,17 @@ def test_a_machine_that_was_away_is_told_even_if_nobody_asked_it():
     assert (found.machine, found.trouble.lasted_s) == ("soldier3", 1200.0)
 
 
+def test_machines_that_were_away_at_once_are_one_story():
+    gone = Felt(HOUR, 2 * HOUR, {CognitiveState.OFFLINE: 1200.0})
+    shorter = Felt(HOUR, 2 * HOUR, {CognitiveState.OFFLINE: 300.0})
+    told = felt("a", "b", "c", "d", "e", a=gone, b=gone, c=gone, d=gone, e=shorter)
+    found, other = findings((), told)
+    assert isinstance(found, Away)
+    assert (found.machine, found.beside) == ("a", ("b", "c", "d"))
+    assert isinstance(other, Away)
+    assert (other.machine, other.beside) == ("e", ())
+
+
 def test_a_moment_of_silence_is_no_news():
     blink = Felt(HOUR, 2 * HOUR, {CognitiveState.QUIET: 6.0})
     assert findings((), felt("king", king=blink)) == ()

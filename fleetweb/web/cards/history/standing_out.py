@@ -128,7 +128,9 @@ def _away(found: Away, when: str, address: str) -> FindingCard:
     # Much less than the time between is no one trouble, but several apart.
     is_apart = 2 * found.trouble.lasted_s < found.ends_s - found.begins_s
     in_all = " in all" if is_apart else ""
-    said = f"{found.machine} was {_trouble(found.trouble)}{in_all}, from {when}."
+    who = words.listing([found.machine, *found.beside])
+    were = "were" if found.beside else "was"
+    said = f"{who} {were} {_trouble(found.trouble)}{in_all}, from {when}."
     return FindingCard(look.icon, look.tone, said, "", address)
 
 
