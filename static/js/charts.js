@@ -62,7 +62,8 @@ function incrs(kind) {
 }
 
 function hours(u, splits, _axis, _space, step) {
-  const parts = step >= 86400 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const ofDay = { hour: "2-digit", minute: "2-digit", ...(step < 60 && { second: "2-digit" }), hourCycle: "h23" };
+  const parts = step >= 86400 ? { month: "short", day: "numeric" } : ofDay;
   const format = new Intl.DateTimeFormat(undefined, { ...parts, timeZone: data.zone });
   const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: data.zone });
   let before = "";
