@@ -27,9 +27,10 @@ def _merit(decision: RoutingDecision, winner: Candidate, name: str) -> str:
     if decision is RoutingDecision.MODEL_LOADED:
         return f"{_holder(winner, name)} and {_at_hand(winner)} there"
     if decision is RoutingDecision.LOWEST_LATENCY and winner.learned_ttft_ms is not None:
+        once = "" if winner.loaded else f", once {name} is loaded"
         return (
             f"{winner.node} takes about {_span(winner.learned_ttft_ms)} "
-            "to the first token at this prompt size"
+            f"to the first token at this prompt size{once}"
         )
     if decision is RoutingDecision.ROUND_ROBIN:
         return f"it is the turn of {winner.node}"

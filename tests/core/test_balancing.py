@@ -127,6 +127,12 @@ def test_loading_costs_five_seconds_until_it_is_learned():
     assert learned.estimated_latency_ms == 61_800
 
 
+def test_a_first_token_that_comes_after_loading_is_told_as_such():
+    reason = route(LoadBalanceStrategy.LATENCY_AWARE, EMPTY).reason
+    assert "to the first token at this prompt size, once Llama-3.3-70B is loaded, and" in reason
+    assert "once" not in route(LoadBalanceStrategy.LATENCY_AWARE, KING).reason
+
+
 def test_latency_aware_loads_the_model_where_that_is_sooner():
     crawling = replace(KING, ttft_ms=240_000)
     assert route(LoadBalanceStrategy.LATENCY_AWARE, crawling, EMPTY).node == "soldier1"
