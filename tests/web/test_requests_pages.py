@@ -516,5 +516,84 @@ def test_each_loser_stands_beside_what_it_took():
     assert (card.took, card.expected) == ("1.5 s", "unknown")
 
 
+def test_doors_of_the_same_cluster_stand_beside_it_as_they_are_told():
+    metric = routed(asked(), candidate("king", 2500), candidate("soldier1", 2500))
+    card = why(metric, tries_of(metric))
+    assert [c.beside for c in card.candidates] == ["", "as long: the same cluster"]
+
+
+def test_a_cluster_that_failed_is_not_held_against_who_stood_in():
+    metric = asked(provider="ollama")
+    tries = [attempt(metric, "king", 0.5, 0.9, "king is gone"), attempt(metric, None, 1.4, 2.6)]
+    at_king = candidate("king", 100.0, node_endpoint=tries[0]["endpoint"])
+    beside = candidate("soldier1", 100.0)
+    routed(metric, at_king, beside, attempts=tries, decision="fallback", node_endpoint="ollama")
+    card = why(metric, tries_of(metric))
+    assert {c.beside for c in card.candidates} == {"its cluster was tried in vain"}
+
+
+def test_what_it_took_and_what_was_expected_are_times_of_the_same(owner):
+    """Both with loading, as the table beside says; the reason tells of the first token alone."""
+    metric = asked(loading_ms=18_000.0, ttft_ms=18_900.0, latency_ms=41_000.0)
+    not_there = {"model_loaded": False, "holds_shard": False, "samples": 10}
+    routed(
+        metric,
+        candidate("king", 5373.2, **not_there),
+        candidate("soldier1", 5373.2, **not_there),
+        attempts=[attempt(metric, "king", 18.5, 22.5)],
+        estimated_latency_ms=5373.2,
+    )
+    card = why(metric, tries_of(metric))
+    assert card.timing == (
+        "From when king was given it, the first token took 18 s, loading the model included; "
+        "5.4 s were expected, loading included."
+    )
+    assert [(c.expected, c.of_what) for c in card.candidates] == [("5.4 s", "loading included")] * 2
+    page = page_of(owner, "/requests/req_one/")
+    assert card.timing in page
+    assert " less</td>" not in page
+
+
+def test_where_only_loading_was_known_nothing_is_compared_with_it():
+    never = {"model_loaded": False, "samples": 0}
+    metric = routed(asked(), candidate("king", 5000.0, **never), elsewhere(900.0, **never))
+    RoutingRecord.objects.filter(request=metric).update(estimated_latency_ms=5000.0)
+    card = why(RequestMetric.objects.get(), tries_of(metric))
+    assert card.timing.endswith("; 5.0 s were expected for loading alone.")
+    assert [c.beside for c in card.candidates] == ["", ""]
+    assert card.regret == "Nobody knew how long the others would have taken."
+
+
+def test_a_loser_that_was_a_little_quicker_was_not_much_quicker():
+    assert regret(elsewhere(1400.0)) == (
+        "Nobody was expected to be much quicker: mini was expected to take 1.4 s."
+    )
+
+
+def test_a_score_is_told_as_people_feel_it_and_its_figures_in_small_print(owner):
+    parts = {"model": 200000.0, "latency": 90.1182, "load": 7.0}
+    known = {"model_loaded": False, "holds_shard": False, "in_hand": 7, "waiting": 2}
+    far = candidate("king", 5400.0, score=200098.1118, parts=parts, **known)
+    stirring = elsewhere(5400.0, model_loaded=False, parts={"model": 100000.0}, in_hand=0)
+    metric = routed(asked(), far, stirring, candidate("soldier1", 400.0))
+    card = why(metric, tries_of(metric))
+    assert [c.counts for c in card.candidates] == [
+        ("the model is not there yet", "7 requests in hand", "2 waiting before it"),
+        ("the model is being loaded", "nothing before it", "holds a part of the model"),
+        ("the model is loaded", "2 requests in hand", "holds a part of the model"),
+    ]
+    small = (
+        '<span class="endpoint">Score 200,098.1: model not there 200,000, '
+        "time to first token 90.1, requests in hand 7</span>"
+    )
+    assert small in page_of(owner, "/requests/req_one/")
+
+
+def test_an_answer_from_memory_is_compared_with_nothing():
+    assert regret(elsewhere(1.0), cached=True) == (
+        "It was answered from memory, so there is nothing to compare."
+    )
+
+
 def test_where_nobody_had_to_choose_there_is_no_why():
     assert why(asked(), ()) is None

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fleetweb.core.candidates import RoutingDecision
 from fleetweb.gateway.models import RequestMetric, RoutingRecord
 from fleetweb.upstream.http import shown
 
-from ..cards.figures import elapsed, number, plural
+from ..cards.figures import elapsed
+from .candidates import CandidateCard, candidate_card
+from .comparing import (
+    LOADING_INCLUDED,
+    Comparison,
+    compare,
+    expectation,
+    is_chosen,
+    whole_estimate_ms,
+)
 from .tries import Try
 
 # Less than this is no difference: two that are so close are told apart by what they have in hand.
@@ -27,44 +35,14 @@ STRATEGIES: Mapping[str, str] = {
     "latency_aware": "latency-aware",
     "model_affinity": "model affinity",
 }
-_PARTS: Mapping[str, str] = {
-    "model": "model not there",
-    "latency": "time to first token",
-    "load": "requests in hand",
-    "memory": "memory in use",
-    "gpu": "GPU in use",
-    "door": "a door away",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PartCard:
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateCard:
-    """One that it could have gone to. `excluded` says why it could not; "" where it could.
-
-    `beside` holds what was expected of it against what it took, "" where that can't be said.
-    """
-
-    node: str
-    cluster: str
-    endpoint: str
-    chosen: bool
-    score: str
-    parts: tuple[PartCard, ...]
-    excluded: str
-    state: tuple[str, ...]
-    expected: str
-    beside: str
 
 
 @dataclass(frozen=True, slots=True)
 class WhyCard:
-    """`reason` is the sentence that was stored; `regret` is what can be said since."""
+    """`reason` is the sentence that was stored; `timing` and `regret` are what can be said since.
+
+    `expected` and `took` are to the first token, measured as `comparing` does.
+    """
 
     reason: str
     decision: str
@@ -73,6 +51,7 @@ class WhyCard:
     candidates: tuple[CandidateCard, ...]
     expected: str
     took: str
+    timing: str
     regret: str
 
 
@@ -81,26 +60,18 @@ def why(metric: RequestMetric, tries: Sequence[Try]) -> WhyCard | None:
     routing = getattr(metric, "routing", None)
     if routing is None:
         return None
-    took_ms = _took_ms(metric, tries)
+    compared = compare(metric, routing, tries)
     return WhyCard(
         reason=_sentence(routing),
         decision=DECISIONS.get(routing.decision, ""),
         strategy=STRATEGIES.get(routing.strategy, ""),
         endpoint=shown(routing.node_endpoint),
-        candidates=tuple(_candidate(c, routing, took_ms) for c in routing.candidates),
+        candidates=tuple(candidate_card(c, routing, compared) for c in routing.candidates),
         expected=elapsed(routing.estimated_latency_ms),
-        took=elapsed(took_ms),
-        regret=_regret(routing, tries, took_ms),
+        took=elapsed(compared.took_ms),
+        timing=_timing(metric, routing, tries, compared.took_ms),
+        regret=" ".join([*_lost(tries), _missed(metric, routing, compared)]),
     )
-
-
-def _took_ms(metric: RequestMetric, tries: Sequence[Try]) -> float | None:
-    """From when whoever answered was given it, loading included, to its first token: as estimates
-    are, without the queue and without others that were tried in vain."""
-    if metric.ttft_ms is None or metric.cached:
-        return None
-    sent_ms = tries[-1].start_ms if tries else metric.waited_ms or 0.0
-    return max(0.0, metric.ttft_ms - sent_ms + (metric.loading_ms or 0.0))
 
 
 def _sentence(routing: RoutingRecord) -> str:
@@ -110,59 +81,25 @@ def _sentence(routing: RoutingRecord) -> str:
     return said if begins_with_a_name else f"{said[:1].upper()}{said[1:]}"
 
 
-def _candidate(
-    stored: Mapping[str, Any], routing: RoutingRecord, took_ms: float | None
-) -> CandidateCard:
-    excluded = stored["excluded"]
-    is_chosen = _is_chosen(stored, routing)
-    estimated_ms = stored["estimated_latency_ms"]
-    return CandidateCard(
-        node=stored["node"],
-        cluster=stored["cluster"],
-        endpoint=shown(stored["node_endpoint"]),
-        chosen=is_chosen,
-        score=number(stored["score"]),
-        parts=tuple(
-            PartCard(_PARTS.get(name, name), number(value))
-            for name, value in stored["parts"].items()
-            if value
-        ),
-        excluded=f"{excluded}." if excluded else "",
-        state=tuple(_state(stored)),
-        expected=elapsed(estimated_ms),
-        beside="" if is_chosen or excluded else _beside(estimated_ms, took_ms),
-    )
-
-
-def _is_chosen(stored: Mapping[str, Any], routing: RoutingRecord) -> bool:
-    return bool(stored["node_endpoint"] == routing.node_endpoint and not stored["excluded"])
-
-
-def _state(stored: Mapping[str, Any]) -> list[str]:
-    told = ["model loaded" if stored["model_loaded"] else "model not loaded"]
-    if stored["holds_shard"]:
-        told.append("holds a part")
-    if stored["in_hand"]:
-        told.append(f"{stored['in_hand']} in hand")
-    if stored["waiting"]:
-        told.append(f"{stored['waiting']} waiting")
-    told.append(
-        f"{plural(stored['samples'], 'answer')} measured" if stored["samples"] else "never measured"
-    )
-    return told
-
-
-def _beside(estimated_ms: float | None, took_ms: float | None) -> str:
-    if estimated_ms is None or took_ms is None:
+def _timing(
+    metric: RequestMetric, routing: RoutingRecord, tries: Sequence[Try], took_ms: float | None
+) -> str:
+    """What it took beside what was expected, and what both are times of."""
+    if took_ms is None:
         return ""
-    if abs(estimated_ms - took_ms) < 1:
-        return "the same"
-    word = "less" if estimated_ms < took_ms else "more"
-    return f"{elapsed(abs(estimated_ms - took_ms))} {word}"
+    since = f"From when {tries[-1].who} was given it" if tries else "Once it was its turn"
+    loading = ", loading the model included" if metric.loading_ms else ""
+    return f"{since}, the first token took {elapsed(took_ms)}{loading}{_expected(routing)}."
 
 
-def _regret(routing: RoutingRecord, tries: Sequence[Try], took_ms: float | None) -> str:
-    return " ".join([*_lost(tries), _missed(routing, tries, took_ms)])
+def _expected(routing: RoutingRecord) -> str:
+    if routing.estimated_latency_ms is None:
+        return ""
+    chosen = next((c for c in routing.candidates if is_chosen(c, routing)), None)
+    of_what = expectation(chosen)[1] if chosen else ""
+    comma = "," if of_what == LOADING_INCLUDED else ""
+    said = f"; {elapsed(routing.estimated_latency_ms)} were expected"
+    return f"{said}{comma} {of_what}" if of_what else said
 
 
 def _lost(tries: Sequence[Try]) -> Iterator[str]:
@@ -172,38 +109,32 @@ def _lost(tries: Sequence[Try]) -> Iterator[str]:
             yield f"{tried.took} went to {tried.who} in vain."
 
 
-def _missed(routing: RoutingRecord, tries: Sequence[Try], took_ms: float | None) -> str:
+def _missed(metric: RequestMetric, routing: RoutingRecord, compared: Comparison) -> str:
     """What the losers were expected to take, where they could have taken it."""
-    if took_ms is None:
-        return "No first token came from it, so there is nothing to compare."
-    in_vain = {tried.endpoint for tried in tries if tried.error}
-    out = {c["cluster"] for c in routing.candidates if shown(c["node_endpoint"]) in in_vain}
-    losers = [c for c in routing.candidates if not c["excluded"] and not _is_chosen(c, routing)]
-    if routing.decision == RoutingDecision.FALLBACK:
-        losers = [c for c in losers if c["cluster"] not in out]
+    if metric.cached:
+        return "It was answered from memory, so there is nothing to compare."
+    if compared.took_ms is None:
+        return "No first token of it was measured, so there is nothing to compare."
+    losers = list(compared.rivals(routing))
     if not losers:
         return "Nobody else could have taken it."
-    elsewhere = [c for c in losers if c["cluster"] != _cluster(routing)]
+    elsewhere = [c for c in losers if c["cluster"] != compared.cluster]
     if not elsewhere:
         return (
             "The other doors lead to the same cluster, which would have taken as long: "
             "exo itself picks the machines."
         )
-    known = [c for c in elsewhere if c["estimated_latency_ms"] is not None]
+    known = [(ms, c["node"]) for c in elsewhere if (ms := whole_estimate_ms(c)) is not None]
     if not known:
         return "Nobody knew how long the others would have taken."
-    return _compared(min(known, key=lambda c: float(c["estimated_latency_ms"])), took_ms)
+    estimated_ms, best = min(known)
+    return _judged(best, estimated_ms, compared.took_ms)
 
 
-def _cluster(routing: RoutingRecord) -> str | None:
-    chosen = (c["cluster"] for c in routing.candidates if _is_chosen(c, routing))
-    return next(chosen, None)
-
-
-def _compared(best: Mapping[str, Any], took_ms: float) -> str:
-    estimated_ms = float(best["estimated_latency_ms"])
-    expected = f"{best['node']} was expected to take {elapsed(estimated_ms)}"
+def _judged(best: str, estimated_ms: float, took_ms: float) -> str:
+    expected = f"{best} was expected to take {elapsed(estimated_ms)}"
     if estimated_ms < took_ms * WORTH_REGRETTING:
         saved = elapsed(took_ms - estimated_ms)
         return f"Another might have been quicker: {expected}, which is {saved} less."
-    return f"Nobody was expected to be quicker: {expected}."
+    much = "much " if estimated_ms < took_ms else ""
+    return f"Nobody was expected to be {much}quicker: {expected}."
