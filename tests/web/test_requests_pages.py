@@ -21,6 +21,7 @@ from fleetweb.gateway.models import (
     RoutingRecord,
 )
 from fleetweb.gateway.search import Cursor, Search
+from fleetweb.web.requests.cards import detail_card
 from fleetweb.web.requests.tries import tries_of
 from fleetweb.web.requests.waterfall import Phase, legs_of
 from fleetweb.web.requests.why import why
@@ -382,6 +383,70 @@ def test_one_that_is_in_hand_can_be_ended_by_its_owner_alone(owner, ada):
     asked(caller="ada", status="running", ended_at=None, latency_ms=None)
     assert 'action="/requests/req_one/cancel/"' in page_of(owner, "/requests/req_one/")
     assert "/cancel/" not in page_of(ada, "/requests/req_one/")
+
+
+NO_TIME = dict.fromkeys(("ttft_ms", "answering_at_ms", "latency_ms"))
+
+
+def test_nobody_claims_to_know_how_far_an_interrupted_one_came(owner):
+    """It is found later: when it was found is not when it ended."""
+    asked(status="interrupted", ended_at=at(3600), waited_ms=None, **NO_TIME)
+    page = page_of(owner, "/requests/req_one/")
+    assert "Nobody knows how far it came: the process that had it in hand ended first." in page
+    assert "Nobody knows whether it was sent anywhere" in page
+    assert legs(RequestMetric.objects.get()) == []
+
+
+def test_of_an_interrupted_one_only_what_is_known_is_summed(owner):
+    metric = asked(status="interrupted", ended_at=at(3600), **NO_TIME | {"ttft_ms": 2000.0})
+    assert legs(metric) == [(Phase.WAITING, 0, 500), (Phase.READING, 500, 2000)]
+    assert '<th scope="row">As far as is known</th>' in page_of(owner, "/requests/req_one/")
+
+
+def test_one_that_was_over_at_once_is_told_with_the_time_it_took(owner):
+    asked(status="failed", waited_ms=0.9, **NO_TIME | {"latency_ms": 1.8})
+    page = page_of(owner, "/requests/req_one/")
+    assert "It was over in 2 ms, too soon to tell what that went to." in page
+
+
+CLAUDE = "claude-sonnet-4-5"
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({"model_asked": CLAUDE, "model": CLAUDE}, ""),
+        ({"model_asked": CLAUDE, "model": f"{CLAUDE}-20250929"}, ""),
+        ({"model_asked": "llama3.2", "model": "llama3.2:latest", "provider": "ollama"}, ""),
+        ({"model_asked": CLAUDE, "model": CLAUDE, "attempts": 2}, "after 2 attempts"),
+        ({"model_asked": LLAMA, "model": CLAUDE}, "claude stood in for Llama-3.3-70B"),
+        ({"model_asked": "gpt-4", "model": "gpt-4-turbo"}, "claude stood in for gpt-4"),
+        (
+            {"model_asked": LLAMA, "model": CLAUDE, "ttft_ms": None},
+            "claude was to stand in for Llama-3.3-70B",
+        ),
+        ({"provider": "exo", "attempts": 3}, "after 3 attempts"),
+        ({"cached": True, "model_asked": LLAMA, "model": CLAUDE}, ""),
+    ],
+)
+def test_only_another_model_than_was_asked_for_stands_in(known, told):
+    metric = asked(**{"provider": "claude", "node": "", "nodes": []} | known)
+    assert detail_card(metric, None, NOW).summary.stood_in == told
+
+
+@pytest.mark.parametrize(
+    ("known", "place"),
+    [({"cached": True}, "from memory"), ({}, "on king"), ({"node": "", "nodes": []}, "")],
+)
+def test_the_heading_says_where_it_was_answered(owner, known, place):
+    metric = routed(asked(**known), candidate("king", 2500))
+    assert detail_card(metric, None, NOW).place == place
+    assert "on from memory" not in page_of(owner, "/requests/req_one/")
+
+
+def test_where_no_reason_was_kept_that_is_said(owner):
+    asked()
+    assert "Why it went where it went was not kept." in page_of(owner, "/requests/req_one/")
 
 
 # --- the waterfall --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Requests as their pages show them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ _IN_HAND: Mapping[Outcome, Look] = {
     Outcome.RUNNING: Look("In hand", "brain", Tone.THINKING),
 }
 LOOKS: Mapping[Outcome, Look] = {**OUTCOMES, **_IN_HAND}
+# What providers put behind a model's name for the version of it; nothing is a version too.
+_VERSION = re.compile(r"([-:@](latest|\d{3}|\d{8}|\d{4}-\d\d-\d\d))?")
+_CUT_OFF = "the process that had it in hand ended first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,17 @@ class TextCard:
 
 @dataclass(frozen=True, slots=True)
 class DetailCard:
-    """One request and everything that is remembered of it. `text` is None where none was kept."""
+    """One request and everything that is remembered of it. `text` is None where none was kept.
+
+    `in_all` names the sum of its phases. `untimed` says why there are none, `unchosen` why there is
+    no `why`.
+    """
 
     summary: RequestCard
+    place: str
+    in_all: str
+    untimed: str
+    unchosen: str
     asked_for: str
     in_hand: bool
     replay_at: str
@@ -91,6 +103,10 @@ def detail_card(metric: RequestMetric, text: RequestText | None, now: datetime) 
     legs = legs_of(metric, tries, now)
     return DetailCard(
         summary=_card(metric, legs, legs[-1].end_ms if legs else 0.0, now),
+        place=_place(metric),
+        in_all=_in_all(metric),
+        untimed=_untimed(metric),
+        unchosen=_unchosen(metric),
         asked_for=metric.model_asked,
         in_hand=metric.status in RequestMetric.OPEN,
         replay_at=address_of(after(metric.asked_at)),
@@ -147,11 +163,53 @@ def _measures(metric: RequestMetric) -> str:
 
 
 def _stood_in(metric: RequestMetric) -> str:
+    """Who answered with another model than was asked for, or was to; else how many were tried."""
     if metric.cached or not metric.provider:
         return ""
-    if metric.provider != "exo":
-        return f"{metric.provider} stood in for {words.short_model(metric.model_asked)}"
+    asked, model = metric.model_asked, metric.model
+    if metric.provider != "exo" and not _is_the_same(asked, model):
+        did = "stood in" if metric.ttft_ms is not None else "was to stand in"
+        return f"{metric.provider} {did} for {words.short_model(asked)}"
     return f"after {metric.attempts} attempts" if metric.attempts > 1 else ""
+
+
+def _is_the_same(asked: str, model: str) -> bool:
+    """Providers answer with the version of what was asked for: `claude-sonnet-4-5-20250929`."""
+    asked, model = (name.rsplit("/", 1)[-1].casefold() for name in (asked, model))
+    return _VERSION.fullmatch(model.removeprefix(asked)) is not None
+
+
+def _place(metric: RequestMetric) -> str:
+    """Where it was answered, as what follows the model's name."""
+    where = _where(metric)
+    return f"on {where}" if where and not metric.cached else where
+
+
+def _in_all(metric: RequestMetric) -> str:
+    if metric.status == Outcome.INTERRUPTED:
+        return "As far as is known"
+    return "So far" if metric.status in RequestMetric.OPEN else "In all"
+
+
+def _untimed(metric: RequestMetric) -> str:
+    if metric.status == Outcome.INTERRUPTED:
+        return f"Nobody knows how far it came: {_CUT_OFF}"
+    if metric.latency_ms is None:
+        return "Nothing of it has been measured yet."
+    took = figures.elapsed(metric.latency_ms)
+    return f"It was over in {took}, too soon to tell what that went to."
+
+
+def _unchosen(metric: RequestMetric) -> str:
+    if metric.cached:
+        return "Nobody had to choose: it was answered from memory."
+    if metric.status == Outcome.INTERRUPTED:
+        return f"Nobody knows whether it was sent anywhere: {_CUT_OFF}"
+    if metric.status in RequestMetric.OPEN:
+        return "It has not been sent anywhere yet, as far as is known."
+    if metric.attempts:
+        return "Why it went where it went was not kept."
+    return "Nobody had to choose: nothing was sent anywhere for it."
 
 
 def _facts(metric: RequestMetric) -> list[FactCard]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from fleetweb.core.streams import Outcome
 from fleetweb.gateway.models import RequestMetric
 
 from ..cards.figures import UNKNOWN, elapsed, svg
@@ -110,8 +111,13 @@ def legs_of(metric: RequestMetric, tries: Sequence[Try], now: datetime) -> tuple
 
 
 def _end_ms(metric: RequestMetric, now: datetime) -> float:
+    """Of one that was interrupted, the last that is known of it: it was found later, and nobody
+    knows when it ended."""
     if metric.latency_ms is not None:
         return metric.latency_ms
+    if metric.status == Outcome.INTERRUPTED:
+        admitted_ms = (metric.waited_ms or 0.0) + (metric.loading_ms or 0.0)
+        return max(admitted_ms, metric.ttft_ms or 0.0, metric.answering_at_ms or 0.0)
     return max(0.0, ((metric.ended_at or now) - metric.asked_at).total_seconds() * 1000)
 
 
