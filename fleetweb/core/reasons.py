@@ -123,4 +123,4 @@ def _few(phrases: Sequence[str]) -> str:
 def _span(span_ms: float) -> str:
     if span_ms < 100:
         return f"{span_ms:.0f} ms"
-    return f"{span_ms / 1000:.1f} s" if span_ms < 10_000 else duration(span_ms / 1000)
+    return f"{span_ms / 1000:.1f} s" if span_ms < 10_000 else duration(round(span_ms / 1000))

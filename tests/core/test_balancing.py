@@ -133,6 +133,11 @@ def test_a_first_token_that_comes_after_loading_is_told_as_such():
     assert "once" not in route(LoadBalanceStrategy.LATENCY_AWARE, KING).reason
 
 
+def test_times_in_a_reason_are_rounded():
+    slow = replace(KING, ttft_ms=12_922)
+    assert "about 13 s to the first" in route(LoadBalanceStrategy.LATENCY_AWARE, slow).reason
+
+
 def test_latency_aware_loads_the_model_where_that_is_sooner():
     crawling = replace(KING, ttft_ms=240_000)
     assert route(LoadBalanceStrategy.LATENCY_AWARE, crawling, EMPTY).node == "soldier1"

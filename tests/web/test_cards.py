@@ -199,6 +199,19 @@ def test_evidence_names_its_source() -> None:
         (figures.share(None), "unknown"),
         (figures.degrees(71.6), "72 °C"),
         (figures.number(12288), "12,288"),
+        (figures.elapsed(None), "unknown"),
+        (figures.elapsed(999.4), "999 ms"),
+        (figures.elapsed(999.6), "1.0 s"),
+        (figures.elapsed(9949), "9.9 s"),
+        (figures.elapsed(9960), "10 s"),
+        (figures.elapsed(12_922), "13 s"),
+        (figures.elapsed(69_786), "70 s"),
+        (figures.elapsed(119_400), "119 s"),
+        (figures.elapsed(119_600), "2 min"),
+        (figures.elapsed(179_000), "3 min"),
+        (figures.elapsed(7_199_000), "2 h"),
+        (figures.elapsed(7_530_000), "2 h 6 min"),
+        (figures.elapsed(312_000_000), "4 days"),
         (figures.svg(3.10), "3.1"),
         (figures.svg(0), "0"),
     ],
@@ -418,6 +431,12 @@ class TestHolds:
             ("Answered", "Llama-3.3-70B on claude", "in 64 s"),
             ("Failed", "Llama-3.3-70B on king", ""),
         ]
+
+    def test_an_answer_took_as_long_as_the_page_of_its_request_says(self) -> None:
+        presence = samples.gateway()
+        answer = replace(presence.answered[0], latency_ms=12_922.0, ttft_ms=9_960.0)
+        (card,) = holds(replace(presence, answered=(answer,)), NOW, owner=True).answered
+        assert card.measures.startswith("in 13 s, first word after 10 s")
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_every_outcome_has_a_look(self, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ UNKNOWN = "unknown"
 MOST_WRITTEN: Final = 4096
 
 _GIB = 2**30
+_MINUTE, _DAY = 60, 86_400  # seconds
 
 
 def gigabytes(count: int | None) -> str:
@@ -52,9 +53,16 @@ def plural(count: int, noun: str) -> str:
 
 @lru_cache(maxsize=MOST_WRITTEN)
 def elapsed(ms: float | None) -> str:
-    """`840 ms`, `4.2 s`, `3 min`."""
+    """`840 ms`, `4.2 s`, `3 min`: of what is over, so rounded and not cut off as what ticks is."""
     if ms is None:
         return UNKNOWN
-    if ms < 1000:
+    if ms < 999.5:
         return f"{ms:,.0f} ms"
-    return f"{ms / 1000:.1f} s" if ms < 10_000 else duration(ms / 1000)
+    return f"{ms / 1000:.1f} s" if ms < 9950 else duration(_rounded(ms / 1000))
+
+
+def _rounded(seconds: float) -> int:
+    """To the smallest unit in which so long a time is told."""
+    unit = 1 if round(seconds) < 2 * _MINUTE else _MINUTE
+    whole = round(seconds / unit) * unit
+    return whole if whole < 2 * _DAY else round(seconds / _DAY) * _DAY

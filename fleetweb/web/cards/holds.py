@@ -208,18 +208,12 @@ def _answered(answer: Answered, now: datetime) -> AnsweredCard:
 def _answer_measures(answer: Answered) -> str:
     parts = ["from memory"] if answer.cached else []
     if answer.latency_ms is not None:
-        parts.append(f"in {_seconds(answer.latency_ms)}")
+        parts.append(f"in {figures.elapsed(answer.latency_ms)}")
     if answer.ttft_ms is not None:
-        parts.append(f"first word after {_seconds(answer.ttft_ms)}")
+        parts.append(f"first word after {figures.elapsed(answer.ttft_ms)}")
     if answer.tokens_per_s is not None:
         parts.append(f"{answer.tokens_per_s:,.1f} tokens/s")
     return ", ".join(parts)
-
-
-def _seconds(ms: float) -> str:
-    if ms < 995:
-        return f"{ms:.0f} ms"
-    return f"{ms / 1000:.1f} s" if ms < 10_000 else words.duration(ms / 1000)
 
 
 def _outside(provider: str | None) -> str:
