@@ -1,5 +1,6 @@
 """Looking back at single requests: the list with its filters, and one in full."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -158,6 +159,10 @@ def test_the_newest_is_first(owner):
         ({"decision": "fallback"}, ["moved"]),
         ({"fallback": "yes"}, ["moved", "broken"]),
         ({"fallback": "no", "status": "ok"}, ["slow", "shared", "kept"]),
+        ({"fallback": "true"}, ["moved", "broken"]),
+        ({"fallback": "1"}, ["moved", "broken"]),
+        ({"fallback": "False", "status": "ok"}, ["slow", "shared", "kept"]),
+        ({"fallback": "0", "status": "ok"}, ["slow", "shared", "kept"]),
         ({"since": "2026-11-23T14:32:37", "until": "2026-11-23T14:32:57"}, ["slow", "shared"]),
         ({"node": "king", "slower_than": "60", "key": "laptop"}, ["slow"]),
         ({"status": "failed", "node": "king"}, []),
@@ -258,6 +263,7 @@ def test_a_search_without_a_match_says_so(owner):
         ({"since": "2026-99-01"}, "Write a date and a time"),
         ({"since": "2026-11-23 14:00", "until": "2026-11-23 13:00"}, "This is not after"),
         ({"status": "odd"}, "There is no “odd” here."),
+        ({"fallback": "perhaps"}, "There is no “perhaps” here."),
         ({"key": "nobody"}, "There is no API key called “nobody”."),
     ],
 )
@@ -269,6 +275,13 @@ def test_a_filter_that_makes_no_sense_is_told_and_nothing_is_lost(owner, questio
     assert 'value="llama"' in page
     for value in question.values():
         assert f'value="{value}"' in page or f'value="{value.replace(" ", "T")}' in page
+
+
+@pytest.mark.parametrize(("written", "shown"), [("true", "yes"), ("0", "no"), ("", "")])
+def test_the_form_shows_the_yes_or_no_that_a_program_writes(owner, written, shown):
+    box = page_of(owner, "/requests/", data={"fallback": written}).partition('name="fallback"')[2]
+    chosen = re.findall(r'<option value="(\w*)" selected', box.partition("</select>")[0])
+    assert chosen == [shown]
 
 
 @pytest.mark.parametrize("before", ["nonsense", "1.", "99999999999999999999999.x", ".x"])

@@ -15,6 +15,7 @@ from fleetweb.gateway.search import Cursor, Search
 from fleetweb.gateway.subjects import Subjects
 
 from ..access.owner import is_owner
+from ..asked import BadParameter, yes_or_no
 from ..cards.holds import OUTCOMES
 from .why import DECISIONS
 
@@ -35,6 +36,24 @@ class Choice(forms.ChoiceField):
     default_error_messages = {
         "invalid_choice": "There is no “%(value)s” here. Choose one of the list."
     }
+
+
+class YesOrNo(Choice):
+    """Takes what the API takes, `true` and `1` too, and shows it as the yes or no it is."""
+
+    def to_python(self, value: Any) -> str:
+        return _yes_or_no(super().to_python(value))
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return _yes_or_no(super().bound_data(data, initial) or "")
+
+
+def _yes_or_no(written: str) -> str:
+    try:
+        said = yes_or_no({"said": written}, "said")
+    except BadParameter:
+        return written
+    return "" if said is None else "yes" if said else "no"
 
 
 def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -92,7 +111,7 @@ class SearchForm(forms.Form):
         required=False,
         choices=[ANY, *((str(decision), told) for decision, told in DECISIONS.items())],
     )
-    fallback = Choice(
+    fallback = YesOrNo(
         label="Somebody else stood in",
         required=False,
         choices=[ANY, ("yes", "yes"), ("no", "no")],
