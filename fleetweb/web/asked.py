@@ -12,6 +12,7 @@ from fleetweb.core.when import WRITTEN_AS, when
 
 DEFAULT_RANGE: Final = timedelta(hours=24)
 LONGEST: Final = timedelta(days=400)
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -32,12 +33,20 @@ class Range:
 def range_of(params: Mapping[str, str], now: datetime) -> Range:
     """From `since` to `until`: the last day, where neither says otherwise. Raises BadParameter."""
     until = time_of(params, "until", now) or now
-    since = time_of(params, "since", now) or until - DEFAULT_RANGE
+    since = since_of(params, now) or until - DEFAULT_RANGE
     if since >= until:
         raise BadParameter("since", "a time before `until`")
     if until - since > LONGEST:
         raise BadParameter("since", f"a time at most {LONGEST.days} days before `until`")
     return Range(since, until)
+
+
+def since_of(params: Mapping[str, str], now: datetime) -> datetime | None:
+    """None if not given. Raises BadParameter for the future: nothing is known of that."""
+    since = time_of(params, "since", now)
+    if since is not None and since - now > CLOCKS_DIFFER:
+        raise BadParameter("since", "a time that is not in the future")
+    return since
 
 
 def time_of(params: Mapping[str, str], name: str, now: datetime) -> datetime | None:

@@ -9,12 +9,15 @@ from django.test import Client
 from django.utils import timezone
 
 from fleetweb.core.roster import Role
+from fleetweb.fleet import live
 from fleetweb.fleet.models import Node
 from fleetweb.gateway import rollups
 from fleetweb.gateway.models import ApiKey, RequestMetric, RoutingRecord
 from fleetweb.gateway.recorder import Entry, _commit
 from fleetweb.web.access.owner import the_owner
 from tests.gateway.asked_before import request
+
+from . import samples
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +86,35 @@ def test_a_machine_nobody_knows_is_not_found(owner):
     assert answer.json()["error"]["message"] == "There is no machine called nobody."
 
 
+def test_a_model_nobody_knows_is_not_found(owner):
+    asked(model="mlx-community/Llama-3.3-70B")
+    answer = owner.get("/api/nodes/king/latency?model=nobody")
+    assert answer.status_code == 404
+    fault = answer.json()["error"]
+    assert (fault["type"], fault["code"]) == ("not_found_error", "unknown_model")
+    assert fault["message"] == "Nobody knows a model called nobody here."
+
+
+def test_a_model_that_has_answered_elsewhere_has_a_series_here_too(owner):
+    asked(model="mlx-community/Llama-3.3-70B")
+    asked(model="mlx-community/Qwen3-235B", node="soldier1", nodes=["soldier1"])
+    told = owner.get("/api/nodes/king/latency?model=qwen3-235b").json()
+    assert (told["model"], told["total"]["count"]) == ("mlx-community/Qwen3-235B", 0)
+
+
+def test_a_model_that_is_there_now_has_a_series_before_it_has_answered(owner, monkeypatch):
+    monkeypatch.setattr(live, "seen", samples.busy)
+    asked()
+    model = next(share.model_id for node in samples.busy().nodes for share in node.shares)
+    told = owner.get(f"/api/nodes/king/latency?model={model.rsplit('/')[-1].upper()}").json()
+    assert (told["model"], told["total"]["count"]) == (model, 0)
+
+
+def test_a_clock_that_is_a_little_ahead_may_ask_for_what_is_new(owner):
+    since = (timezone.now() + timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert owner.get(f"/api/requests?since={since}").json()["results"] == []
+
+
 @pytest.mark.parametrize(
     ("address", "name", "wants"),
     [
@@ -90,6 +122,9 @@ def test_a_machine_nobody_knows_is_not_found(owner):
         ("/api/nodes/king/latency?until=soon", "until", "15m, 24h, 7d, 90d"),
         ("/api/nodes/king/latency?since=1h&until=2h", "since", "before `until`"),
         ("/api/nodes/king/latency?since=2020-01-01", "since", "400 days"),
+        ("/api/nodes/king/latency?since=2100-01-01&until=2100-01-02", "since", "the future"),
+        ("/api/nodes/king/latency?since=2100-01-01", "since", "the future"),
+        ("/api/requests?since=2100-01-01", "since", "the future"),
         ("/api/requests?limit=0", "limit", "from 1 to 200"),
         ("/api/requests?limit=201", "limit", "from 1 to 200"),
         ("/api/requests?limit=ten", "limit", "from 1 to 200"),

@@ -3,7 +3,7 @@
 The owner is told of all requests, everybody else of their own. No text of any request is here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from functools import wraps
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from fleetweb.core.candidates import RoutingDecision
 from fleetweb.core.streams import Outcome
+from fleetweb.fleet import live
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RequestMetric, RollupSubject, RoutingRecord
 from fleetweb.gateway.points import Point
@@ -33,6 +34,7 @@ from ..asked import (
     milliseconds_of,
     number_of,
     range_of,
+    since_of,
     time_of,
     word_of,
     yes_or_no,
@@ -98,7 +100,11 @@ def node_latency(request: HttpRequest, name: str) -> HttpResponse:
         Subject(RollupSubject.NODE, name) in known.keys or Node.objects.filter(name=name).exists()
     ):
         return error(404, f"There is no machine called {name}.", "not_found_error", "unknown_node")
-    model = known.full_model(request.GET.get("model", "").strip())
+    written = request.GET.get("model", "").strip()
+    model = _known_model(written, known) if written else ""
+    if model is None:
+        message = f"Nobody knows a model called {written} here."
+        return error(404, message, "not_found_error", "unknown_model")
     subject = Subject(RollupSubject.NODE, name, model)
     series = latency_series([subject], asked.since, asked.until, known=known)[subject]
     return _json(
@@ -149,6 +155,23 @@ def request_detail(request: HttpRequest, request_id: str) -> HttpResponse:
     return _json({**_told(row), "routing": routing and _routing(routing)})
 
 
+def _known_model(written: str, known: Subjects) -> str | None:
+    """Its id, of those that have answered or that the fleet has in hand now."""
+    model = known.full_model(written)
+    if Subject(RollupSubject.MODEL, model) in known.keys:
+        return model
+    wanted = written.casefold()
+    names = (m for m in _present_models() if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
+    return next(names, None)
+
+
+def _present_models() -> Iterator[str]:
+    presence = live.seen()
+    for node in presence.nodes if presence else ():
+        yield from (share.model_id for share in node.shares)
+        yield from (download.model_id for download in node.downloads)
+
+
 def _point(point: Point) -> dict[str, Any]:
     return {**{name: getattr(point, name) for name in _OF_POINTS}, "cost_usd": _usd(point.cost_usd)}
 
@@ -179,7 +202,7 @@ def _search(params: QueryDict, user: User) -> Search:
         caller=own.caller or (params.get("caller", "") if is_owner(user) else ""),
         status=word_of(params, "status", Outcome) or "",
         cached=yes_or_no(params, "cached"),
-        since=time_of(params, "since", now),
+        since=since_of(params, now),
         until=time_of(params, "until", now),
         slower_than_ms=milliseconds_of(params, "slower_than_ms"),
         decision=word_of(params, "decision", RoutingDecision) or "",
