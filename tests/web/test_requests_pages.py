@@ -146,6 +146,10 @@ def test_the_newest_is_first(owner):
     [
         ({"node": "soldier1"}, ["shared"]),
         ({"node": "king"}, ["slow", "shared"]),
+        ({"worked": "soldier1"}, ["shared"]),
+        ({"worked": "king", "node": "king"}, ["slow", "shared"]),
+        ({"worked": "soldier1", "door": "king"}, ["shared"]),
+        ({"worked": "soldier1", "door": "soldier1"}, []),
         ({"door": "king"}, ["slow", "shared"]),
         ({"door": "soldier1"}, []),
         ({"provider": "ollama"}, ["moved"]),
@@ -264,6 +268,7 @@ def test_a_search_without_a_match_says_so(owner):
         ({"since": "2026-11-23 14:00", "until": "2026-11-23 13:00"}, "This is not after"),
         ({"status": "odd"}, "There is no “odd” here."),
         ({"fallback": "perhaps"}, "There is no “perhaps” here."),
+        ({"worked": "king", "node": "soldier1"}, "The address asks for another besides"),
         ({"key": "nobody"}, "There is no API key called “nobody”."),
     ],
 )
@@ -275,6 +280,18 @@ def test_a_filter_that_makes_no_sense_is_told_and_nothing_is_lost(owner, questio
     assert 'value="llama"' in page
     for value in question.values():
         assert f'value="{value}"' in page or f'value="{value.replace(" ", "T")}' in page
+
+
+def test_a_machine_by_its_older_name_is_shown_and_led_on_by_the_one_programs_use(owner):
+    Node.objects.create(name="king")
+    asked()
+    response = owner.get("/requests/", {"node": "king"}, headers=HTMX)
+    page = response.content.decode()
+    box = page.partition('<label for="find-worked">')[2].partition("</select>")[0]
+    assert box.startswith("Machine that worked, or was its door</label>")
+    assert '<option value="king" selected' in box
+    assert '<label for="find-door">Door it was asked at</label>' in page
+    assert response["HX-Push-Url"] == "/requests/?worked=king"
 
 
 @pytest.mark.parametrize(("written", "shown"), [("true", "yes"), ("0", "no"), ("", "")])
@@ -294,7 +311,7 @@ def test_a_place_that_is_none_begins_with_the_newest_and_says_so(owner, before):
 
 @pytest.mark.parametrize("value", ["\x00", "'; drop table", "<script>", "%", "💡" * 300])
 def test_nothing_that_is_written_breaks_the_page(owner, value):
-    names = ("node", "door", "provider", "model", "key", "status", "since", "slower_than")
+    names = ("node", "worked", "door", "provider", "model", "key", "status", "since", "slower_than")
     page = page_of(owner, "/requests/", data=dict.fromkeys((*names, "before", "decision"), value))
     assert "<script>" not in page.replace("<script type", "").replace("<script src", "")
 

@@ -61,10 +61,16 @@ def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 class SearchForm(forms.Form):
-    """Everything is optional. Times are of the owner's clock."""
+    """Everything is optional. Times are of the owner's clock.
 
-    node = forms.CharField(label="Machine that worked", required=False, max_length=200)
-    door = forms.CharField(label="Door that was asked", required=False, max_length=200)
+    In addresses `node` is another name of `worked`, from when there was no other; programs mean
+    the door by it, so the form writes it no more.
+    """
+
+    worked = forms.CharField(
+        label="Machine that worked, or was its door", required=False, max_length=200
+    )
+    door = forms.CharField(label="Door it was asked at", required=False, max_length=200)
     provider = Choice(label="Provider", required=False, choices=_choices(PROVIDERS))
     model = forms.CharField(
         label="Model",
@@ -118,11 +124,12 @@ class SearchForm(forms.Form):
     )
 
     def __init__(self, data: QueryDict, user: User) -> None:
-        super().__init__(data, auto_id="find-%s")
+        super().__init__(_renamed(data), auto_id="find-%s")
+        self._workers = [name for name in (data.get("worked"), data.get("node")) if name]
         self.user = user
         self.models: tuple[str, ...] = _known_models()
         machines = list(Node.objects.values_list("name", flat=True))
-        self._offer("node", machines)
+        self._offer("worked", [*machines, *self._workers])
         self._offer("door", machines)
         self._keys: dict[str, int] = {}
         if is_owner(user):
@@ -152,6 +159,14 @@ class SearchForm(forms.Form):
         names = dict.fromkeys([*values, *([asked] if asked else [])])
         self.fields[name].widget = forms.Select(choices=_choices(names))
 
+    def clean_worked(self) -> str:
+        if len(set(self._workers)) > 1:
+            raise forms.ValidationError(
+                "The address asks for another besides, as “node”. Choose one."
+            )
+        worked: str = self.cleaned_data["worked"]
+        return worked
+
     def clean_key(self) -> int | None:
         name = self.cleaned_data["key"]
         if name and name not in self._keys:
@@ -179,7 +194,7 @@ class SearchForm(forms.Form):
         asked = self.cleaned_data
         slower_than = asked["slower_than"]
         return Search(
-            node=asked["node"],
+            node=asked["worked"],
             door=asked["door"],
             provider=asked["provider"],
             model=asked["model"],
@@ -218,6 +233,14 @@ def place_of(data: QueryDict) -> Place:
         return Place(Cursor.parse(written))
     except ValueError:
         return Place(wrong="The address names no place in this list, so it begins with the newest.")
+
+
+def _renamed(data: QueryDict) -> QueryDict:
+    """With `worked` for `node`, where nothing else is asked for by that name."""
+    renamed = data.copy()
+    if node := renamed.get("node"):
+        renamed["worked"] = renamed.get("worked") or node
+    return renamed
 
 
 def _known_models() -> tuple[str, ...]:
