@@ -288,7 +288,7 @@ def test_a_machine_by_its_older_name_is_shown_and_led_on_by_the_one_programs_use
     response = owner.get("/requests/", {"node": "king"}, headers=HTMX)
     page = response.content.decode()
     box = page.partition('<label for="find-worked">')[2].partition("</select>")[0]
-    assert box.startswith("Machine that worked, or was its door</label>")
+    assert box.startswith("Machine that worked, or door</label>")
     assert '<option value="king" selected' in box
     assert '<label for="find-door">Door it was asked at</label>' in page
     assert response["HX-Push-Url"] == "/requests/?worked=king"

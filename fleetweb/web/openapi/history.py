@@ -96,7 +96,8 @@ HISTORY_PATHS: Json = {
         parameters=[
             _asked("limit", {"type": "integer", "minimum": 1, "maximum": 200}, "How many at most."),
             _asked("before", text(), "What `next` of the page before said."),
-            _asked("node", text(), "The machine that was asked."),
+            _asked("node", text(), "The machine that was asked: the door."),
+            _asked("worked", text(), "A machine that worked, or was the door."),
             _asked("model", text(), "The model that answered."),
             _asked("status", text(enum=[o.value for o in Outcome]), "How they stand."),
             _asked("decision", text(enum=[d.value for d in RoutingDecision]), "What decided."),

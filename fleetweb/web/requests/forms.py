@@ -67,9 +67,7 @@ class SearchForm(forms.Form):
     the door by it, so the form writes it no more.
     """
 
-    worked = forms.CharField(
-        label="Machine that worked, or was its door", required=False, max_length=200
-    )
+    worked = forms.CharField(label="Machine that worked, or door", required=False, max_length=200)
     door = forms.CharField(label="Door it was asked at", required=False, max_length=200)
     provider = Choice(label="Provider", required=False, choices=_choices(PROVIDERS))
     model = forms.CharField(
