@@ -1,10 +1,10 @@
 """The gateway: cache, then the fleet, then whoever stands in; every request measured and kept."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from channels.db import database_sync_to_async
 from django.utils import timezone
@@ -273,16 +273,7 @@ def _text_of(passage: Passage, said: Collector | None) -> RequestText | None:
     completion = said.completion()
     return RequestText(
         request_id=passage.id,
-        messages=_storable(list(passage.request.messages)),
-        reasoning=_storable(completion.reasoning),
-        answer=_storable(completion.content),
+        messages=list(passage.request.messages),
+        reasoning=completion.reasoning,
+        answer=completion.content,
     )
-
-
-def _storable(value: Any) -> Any:
-    """PostgreSQL keeps no NUL in a text: one would cost the whole batch that it is written with."""
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")
-    if isinstance(value, Mapping):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    return [_storable(item) for item in value] if isinstance(value, list | tuple) else value

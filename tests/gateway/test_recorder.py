@@ -7,7 +7,7 @@ import pytest
 from channels.db import database_sync_to_async
 
 from fleetweb.gateway import recorder as recorder_module
-from fleetweb.gateway.models import ApiKey, RequestMetric
+from fleetweb.gateway.models import ApiKey, RequestMetric, RequestText, RoutingRecord
 from fleetweb.gateway.recorder import Entry, Recorder
 
 from .asked import asked
@@ -83,3 +83,22 @@ async def test_a_row_that_no_database_takes_does_not_end_the_writing(caplog):
         await recorder.close()
     assert await told("prompt_tokens") == [7]
     assert "could not be written" in caplog.text
+
+
+async def test_a_nul_in_what_was_asked_or_said_costs_no_row():
+    """PostgreSQL takes none in texts, and none in JSON."""
+    (metric,) = await rows(1, model="a\0b", error="\0")
+    said = [{"role": "user", "content": "Say \0", "\0": ["\0", 1, None]}]
+    routing = RoutingRecord(request_id=metric.pk, reason="\0", attempts=[{"model": "a\0b"}])
+    text = RequestText(request_id=metric.pk, messages=said, answer="Here: \0")
+    recorder = Recorder()
+    recorder.start()
+    try:
+        await recorder.commit(Entry(metric, routing, text))
+    finally:
+        await recorder.close()
+    kept = await RequestMetric.objects.select_related("routing", "text").aget()
+    assert (kept.model, kept.error) == ("a\ufffdb", "\ufffd")
+    assert (kept.routing.reason, kept.routing.attempts) == ("\ufffd", [{"model": "a\ufffdb"}])
+    said = [{"role": "user", "content": "Say \ufffd", "\ufffd": ["\ufffd", 1, None]}]
+    assert (kept.text.messages, kept.text.answer) == (said, "Here: \ufffd")
