@@ -192,6 +192,7 @@ AUTHENTICATION_BACKENDS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "room"
 LOGOUT_REDIRECT_URL = LOGIN_URL
+SESSION_ENGINE = "fleetweb.web.access.sessions"
 SESSION_COOKIE_NAME = "fleetweb_session"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "fleetweb_csrf"

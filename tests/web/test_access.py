@@ -92,6 +92,53 @@ def test_a_fragment_sends_the_whole_page_to_the_login(client):
     assert response["HX-Redirect"] == "/login/?next=%2Fnodes%2Fking%2F%3Fsince%3D24h"
 
 
+# --- addresses that no database could look for ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"/api/requests?{name}=%00" for name in ("node", "caller", "provider", "model", "key")),
+        "/api/requests?before=1.%00",
+        "/api/requests/%00",
+        "/api/nodes/a%00b/latency",
+        "/api/replay?at=%00",
+    ],
+)
+def test_a_program_is_told_in_json_of_a_nul_in_its_address(client, address):
+    response = client.get(address, headers=bearer())
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "nul_in_address")
+    assert error["type"] == "invalid_request_error"
+    assert "NUL" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/requests/?before=1.%00", "/requests/%00/", "/nodes/a%00b/", "/some/page/?%00=1", "/%00"],
+)
+def test_a_page_says_what_is_wrong_with_a_nul_in_its_address(client, address):
+    client.get(f"/some/page/?token={TOKEN}")
+    response = client.get(address)
+    assert response.status_code == 400
+    assert "The address has a NUL character in it" in response.content.decode()
+
+
+def test_a_nul_is_refused_before_anything_is_looked_for(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert client.get("/api/requests?node=%00", headers=bearer()).status_code == 400
+
+
+def test_a_cookie_with_a_nul_is_a_strangers(client, django_assert_num_queries):
+    client.cookies.load({settings.SESSION_COOKIE_NAME: "a session\0"})
+    with django_assert_num_queries(0):
+        assert client.get("/some/page/")["Location"] == "/login/?next=/some/page/"
+
+
+def test_an_address_about_a_nul_has_none(client):
+    assert client.get("/api/thing?q=%2500", headers=bearer()).status_code == 200
+
+
 # --- a token in the address -----------------------------------------------------------------------
 
 

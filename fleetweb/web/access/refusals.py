@@ -30,12 +30,27 @@ NOT_FOR_KEYS = (
     "An API key opens /v1, /api and /metrics, and nothing else. "
     "Pages are for the owner and the household: sign in at /login/."
 )
+NUL = (
+    "The address has a NUL character in it (written %00), and no name or text here holds one. "
+    "Take it out and ask again."
+)
 STALE_FORM = "This form is no longer valid. Reload the page and send it again."
 
 
 def is_for_program(request: HttpRequest) -> bool:
     """Whether the answer is read by a program, which can't use a login page."""
     return request.path_info.startswith(PROGRAMS) or not request.accepts("text/html")
+
+
+def has_nul(request: HttpRequest) -> bool:
+    """Whether there is a NUL in the address: PostgreSQL can't even look for one."""
+    return "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", "")
+
+
+def not_an_address(request: HttpRequest) -> HttpResponse:
+    if is_for_program(request):
+        return error(400, NUL, "invalid_request_error", "nul_in_address")
+    return render(request, "400.html", {"message": NUL}, status=400)
 
 
 def not_signed_in(request: HttpRequest) -> HttpResponse:

@@ -108,7 +108,7 @@ HISTORY_PATHS: Json = {
     "/api/requests/{request_id}": _read(
         "One request, and why it went where it went",
         "Request",
-        404,
+        *(400, 404),
         parameters=[_in_path("request_id")],
     ),
 }
