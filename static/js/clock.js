@@ -1,10 +1,16 @@
-// Tells times in the reader's own zone, and lets elapsed times tick without the server's help.
+// Tells times of the clock, and lets elapsed times tick without the server's help. In the reader's own
+// zone, except on pages of the past: those say which zone theirs are in, and it is said where it is another.
 import { onChange } from "./changes.js";
+
+const owners = document.getElementById("zone");
+const timeZone = owners?.dataset.zone;
 
 // Made once: to make one takes longer than all else that is done here.
 const ofDay = new Intl.DateTimeFormat([], {
-  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone,
 });
+const ofDate = new Intl.DateTimeFormat([], { timeZone });
+const zoneOf = (format) => format.resolvedOptions().timeZone;
 
 // A page of the past says which moment it shows: what lasted then is counted up to there.
 const present = () => Date.parse(document.querySelector("[data-at]")?.dataset.at) || Date.now();
@@ -21,8 +27,8 @@ function elapsed(since) {
 
 function clock(at) {
   const time = new Date(at);
-  const today = time.toDateString() === new Date().toDateString();
-  return today ? ofDay.format(time) : `${time.toLocaleDateString()} ${ofDay.format(time)}`;
+  const date = ofDate.format(time);
+  return date === ofDate.format() ? ofDay.format(time) : `${date} ${ofDay.format(time)}`;
 }
 
 function tell(element, text) {
@@ -34,5 +40,6 @@ function refresh() {
   for (const time of document.querySelectorAll("time[data-clock][datetime]")) tell(time, clock(time.dateTime));
 }
 
+if (owners) owners.hidden = zoneOf(ofDate) === zoneOf(new Intl.DateTimeFormat());
 onChange(refresh, ["datetime", "data-at"]);
 setInterval(refresh, 1000);

@@ -1,15 +1,18 @@
 """Looking back in a real browser: at an outage as the room had shown it, and at its requests."""
 
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2 as httpx
 import pytest
 import pytest_asyncio
+from django.conf import settings
 from playwright.async_api import Page, expect
 
 from fleetweb.rehearsal import SMALL, Fault, FaultKind, Rehearsal
@@ -26,6 +29,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-core-*/axe.min.js"))
 # Fast enough that exo gives a machine up within seconds.
 SPEED = 4.0
+OWNERS = ZoneInfo(settings.TIME_ZONE)
+ELSEWHERE = "Pacific/Chatham"  # hours and 45 minutes away from everybody else
+CLOCKS = "all => all.map(one => [one.dateTime, one.textContent])"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -81,6 +87,14 @@ def states(seen: list[Seen]) -> list[str]:
 
 async def moment(page: Page) -> str:
     return str(await page.locator("#when").get_attribute("data-at"))
+
+
+async def clocks(page: Page) -> list[tuple[datetime, str]]:
+    """What the page tells the time of, on the owner's clock, and the time that it tells."""
+    await expect(page.locator("#zone")).to_have_text(f"Times here are {OWNERS.key} time")
+    await expect(page.locator("#zone")).to_be_visible()
+    told = await page.locator("time[data-clock][datetime]").evaluate_all(CLOCKS)
+    return [(datetime.fromisoformat(at).astimezone(OWNERS), text) for at, text in told]
 
 
 class TestReplay:
@@ -143,6 +157,28 @@ class TestReplay:
         shown = datetime.fromisoformat(await moment(page)) - datetime.fromisoformat(str(told))
         await expect(since).to_have_text(f"for {int(shown.total_seconds())} s")
 
+    async def test_all_its_times_are_the_owners_wherever_it_is_read(
+        self, room: ControlRoom, arrive: Arrive
+    ) -> None:
+        phone = {"width": 360, "height": 640}
+        sight = await enter(room, await arrive(timezone_id=ELSEWHERE, viewport=phone))
+        began = (await sight.seen("king"))[0].at
+        page = await go(sight, room, address_of(began + 1))
+        told = await clocks(page)
+        assert await page.evaluate("document.documentElement.scrollWidth") == phone["width"]
+        assert [text.split()[-1] for _, text in told] == [f"{at:%H:%M:%S}" for at, _ in told]
+        shown = datetime.fromisoformat(await moment(page)).astimezone(OWNERS)
+        await expect(page.locator("#when .sentence")).to_contain_text(f"{shown:%H:%M:%S}")
+        assert await page.locator("#happened time").count() > 0
+
+    async def test_no_zone_is_named_where_there_is_but_one(
+        self, room: ControlRoom, arrive: Arrive
+    ) -> None:
+        sight = await enter(room, await arrive(timezone_id=OWNERS.key))
+        page = await go(sight, room, "/replay/?at=2026-01-05T12:30:00Z")
+        await expect(page.locator("#player")).to_be_visible()
+        await expect(page.locator("#zone")).to_be_hidden()
+
     async def test_without_scripts_links_and_the_form_lead_everywhere(
         self, room: ControlRoom, arrive: Arrive
     ) -> None:
@@ -179,6 +215,25 @@ class TestRequests:
         await page.keyboard.press("Enter")
         await expect(page.get_by_label("Slower than")).to_have_value("soon")
         await expect(page.get_by_role("alert")).to_contain_text("Write a number of seconds")
+
+    async def test_a_time_of_the_list_finds_its_request_wherever_it_is_read(
+        self, room: ControlRoom, arrive: Arrive
+    ) -> None:
+        sight = await enter(room, await arrive(timezone_id=ELSEWHERE))
+        await ask(room)
+        page = await go(sight, room, "/requests/")
+        ((asked_at, told),) = await clocks(page)
+        await page.locator("summary").first.click()
+        await page.get_by_label("Asked before").fill(f"{asked_at:%Y-%m-%d}T{told.split()[-1]}")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".request")).to_have_count(0)
+        await page.get_by_label("Asked before").fill("")
+        await page.get_by_label("Asked from").fill(f"{asked_at:%Y-%m-%d}T{told.split()[-1]}")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".request")).to_have_count(1)
+        await page.locator(".request a").first.click()
+        await expect(page).to_have_title(re.compile(told))
+        assert await clocks(page) == [(asked_at, told)]
 
     async def test_a_request_leads_to_its_reasons_and_to_its_moment(
         self, room: ControlRoom, arrive: Arrive

@@ -196,6 +196,16 @@ def test_playing_is_told_not_to_pass_over_trouble(owner):
     assert 'data-trouble=""' in calm
 
 
+@pytest.mark.parametrize("path", ["/replay/", "/requests/", "/history/", "/nodes/king/"])
+def test_a_page_of_the_past_says_whose_its_times_are(owner, path):
+    machine("king")
+    assert f'data-zone="{settings.TIME_ZONE}"' in owner.get(path).content.decode()
+
+
+def test_pages_of_the_present_tell_the_readers_own_time(owner):
+    assert "data-zone" not in owner.get("/").content.decode()
+
+
 @pytest.mark.usefixtures("seen")
 def test_trouble_is_marked_in_the_hour(owner):
     hour = replayed(owner, 10).partition('id="hour"')[2].partition("</div>")[0]
