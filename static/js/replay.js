@@ -17,7 +17,8 @@ const address = (ms) => `${replay.dataset.url}?at=${new Date(ms).toISOString().r
 const shownMs = () => Date.parse(when().dataset.at);
 
 function follow({ dragging }) {
-  const { place, time, local, link } = when().dataset;
+  const { place, last, time, local, link } = when().dataset;
+  slider.max = last;  // of an hour that is not over, now
   if (!dragging) slider.value = place;
   slider.setAttribute("aria-valuetext", time);
   document.getElementById("at").value = local;

@@ -146,6 +146,21 @@ class TestReplay:
         await page.wait_for_url("**/replay/?at=2026-01-05T12:30:01Z")
         await expect(page.locator("#link")).to_have_text(page.url)
 
+    async def test_the_track_ends_at_now(self, room: ControlRoom, arrive: Arrive) -> None:
+        sight = await enter(room, await arrive())
+        page = await go(sight, room, "/replay/")
+        before = await moment(page)
+        slider = page.get_by_role("slider")
+        await slider.focus()
+        await page.keyboard.press("End")
+        await expect(page.locator("#when")).not_to_have_attribute("data-at", before)
+        await expect(page.locator("#when .said")).to_have_count(0)
+        shown = datetime.fromisoformat(await moment(page))
+        await page.wait_for_url(f"**{address_of(shown.timestamp())}")
+        await expect(slider).to_have_attribute(
+            "aria-valuetext", f"{shown.astimezone(OWNERS):%H:%M:%S}"
+        )
+
     async def test_times_are_told_as_of_then(self, room: ControlRoom, arrive: Arrive) -> None:
         sight = await enter(room, await arrive())
         await sight.shows("king", "idle")

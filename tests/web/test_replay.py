@@ -285,6 +285,19 @@ def test_what_has_just_happened_can_be_stepped_to():
     assert card.steps[-1] == StepCard("Next event", address_of(NOW + timedelta(seconds=1)))
 
 
+def test_an_hour_that_is_not_over_ends_now():
+    seen = look_back(NOW, owner=True, caller="")
+    hour = moment_card(seen, NOW, NOW + timedelta(milliseconds=300)).hour
+    assert (hour.place, hour.last, hour.length) == (32 * 60 + 7, 32 * 60 + 8, 32 * 60 + 8)
+    assert hour.end.clock == "14:32:08"
+
+
+def test_an_hour_that_is_over_has_all_its_seconds():
+    seen = look_back(NOW, owner=True, caller="")
+    hour = moment_card(seen, NOW, NOW + timedelta(hours=1)).hour
+    assert (hour.last, hour.length, hour.end.clock) == (3599, 3600, "15:00:00")
+
+
 def test_the_beginning_of_time_is_a_moment_like_any_other(owner):
     for written in ("0001-01-01T00:00:00", "1970-01-01T00:00:00Z"):
         assert owner.get("/replay/", {"at": written}).status_code == 200
