@@ -152,7 +152,7 @@ class TestConnection:
         visitor = await arrive()
         visitor.expects(*GONE)
         sight = await visitor.open(room.address)
-        await sight.shows("king", "idle")
+        await until(lambda: sight.beats)  # the page itself has shown all before its socket is open
         await room.kill()
         killed_at = time.time()
         await expect(banner(sight.page)).to_be_visible(timeout=15_000)
