@@ -220,6 +220,16 @@ def test_figures_are_said_as_people_read_them(said: str, meant: str) -> None:
     assert said == meant
 
 
+def gutter(machines: int, first: int, last: int) -> float:
+    """Where the line between two of `machines` equals goes down, in per cent of the width."""
+    nodes = [samples.node(f"mac-{number}") for number in range(machines)]
+    for one, other in ((first, last), (last, first)):
+        share = samples.share(samples.QWEN, 0, 4, 9, {nodes[other].name})
+        nodes[one] = replace(nodes[one], shares=(share,))
+    (line,) = stage(nodes).lines
+    return float(line.path.split("L")[2].split()[0])
+
+
 class TestStage:
     def test_the_king_stands_first_and_in_the_middle(self) -> None:
         presence = samples.busy()
@@ -267,6 +277,16 @@ class TestStage:
         ]
         lines = stage([samples.node("king"), *nodes]).lines
         assert [line.path.split("C")[0] for line in lines] == ["M16.67 22", "M50 22"]
+
+    @pytest.mark.parametrize("machines", range(6, 25))
+    def test_a_line_between_rows_goes_down_where_columns_meet(self, machines: int) -> None:
+        """Of each machine of the first row and each of the last: through nobody in between."""
+        side_by_side = columns(machines)
+        in_last = machines % side_by_side or side_by_side
+        for first in range(side_by_side):
+            for last in range(machines - in_last, machines):
+                column = gutter(machines, first, last) * side_by_side / 100
+                assert column == pytest.approx(round(column), abs=0.01), (first, last)
 
     def test_a_pair_has_one_line_however_much_it_shares(self) -> None:
         pair = [

@@ -175,9 +175,20 @@ def _path(a: _Place, b: _Place) -> str:
 
 
 def _detour(a: _Place, b: _Place) -> str:
-    """Down the gutter beside the column of `b`, then over it."""
-    gutter = b.x - b.half if b.x > a.x else b.x + b.half
+    """Down the gutter beside the column of `b`, then over it.
+
+    The rows in between are full. A last one that is not stands in the middle: there `b` may be
+    below a gutter itself.
+    """
+    gutter = b.x
+    if not _is_gutter(b):
+        gutter += -b.half if b.x > a.x else b.half
     band = THRONE + GAP / 2 if a.row == 0 else a.top + GAP / 2
     over = b.top + GAP / 2
     turns = ((a.x, a.y), (a.x, band), (gutter, band), (gutter, over), (b.x, over), (b.x, b.y))
     return "M" + "L".join(f"{svg(x)} {svg(y)}" for x, y in turns)
+
+
+def _is_gutter(place: _Place) -> bool:
+    """Whether columns of a full row meet above it."""
+    return round(place.x / place.half) % 2 == 0
