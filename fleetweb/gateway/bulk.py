@@ -9,6 +9,7 @@ from django.db import connection, models
 # What drivers take as it stands. To ask each field takes longer than to save what it says.
 AS_IS: Final = frozenset(
     {
+        "BigIntegerField",
         "BooleanField",
         "CharField",
         "FloatField",
@@ -41,6 +42,7 @@ class Table:
     ) -> None:
         fields = model._meta.concrete_fields
         self.fields = [field for field in fields if field.name not in without]
+        self._ways = _ways(self.fields)
         self._table = model._meta.db_table
         self._columns = ", ".join(f'"{field.column}"' for field in self.fields)
         marks = ", ".join(["%s"] * len(self.fields))
@@ -52,7 +54,7 @@ class Table:
 
     def row(self, instance: models.Model) -> list[Any]:
         """What the database is given for `instance`."""
-        return [_stored(instance, field) for field in self.fields]
+        return [_stored(instance, name, field) for name, field in self._ways]
 
     def insert(self, rows: Sequence[Sequence[Any]]) -> None:
         """All of them, in the transaction that goes on."""
@@ -77,7 +79,8 @@ class Table:
         fields = [field for field in self.fields if field.name in names]
         changes = ", ".join(f'"{field.column}" = %s' for field in fields)
         update = f'UPDATE "{self._table}" SET {changes} WHERE "{self._key}" = %s'  # noqa: S608
-        rows = [[*(_stored(one, field) for field in fields), one.pk] for one in instances]
+        ways = _ways(fields)
+        rows = [[*(_stored(one, *way) for way in ways), one.pk] for one in instances]
         with connection.cursor() as cursor:
             cursor.executemany(update, rows)
 
@@ -87,12 +90,17 @@ class Table:
                 copy.write_row(row)
 
 
-def _stored(instance: models.Model, field: Any) -> Any:
+def _ways(fields: Iterable[Any]) -> list[tuple[str, Any]]:
+    """The attribute of each, and the field where what it holds has to be turned into another."""
+    return [(f.attname, None if f.get_internal_type() in AS_IS else f) for f in fields]
+
+
+def _stored(instance: models.Model, name: str, field: Any) -> Any:
     """What the database is given. PostgreSQL would not take a row with a NUL in it at all."""
-    value = getattr(instance, field.attname)
+    value = getattr(instance, name)
     if isinstance(value, str):
         return value.replace(NUL, NO_CHARACTER)
-    if value is None or field.get_internal_type() in AS_IS:
+    if value is None or field is None:
         return value
     # To walk through each takes nine times as long (measured) as to write it down and look.
     if isinstance(value, list | dict) and NUL_IN_JSON in msgspec.json.encode(value):
