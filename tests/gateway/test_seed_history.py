@@ -71,10 +71,16 @@ def test_beside_a_real_history_both_are_added_up():
     assert sum(day.count for day in days) == 401
 
 
-@pytest.mark.parametrize("wrong", [{"requests": 0}, {"days": 0}, {"nodes": 3}])
+@pytest.mark.parametrize("wrong", [{"requests": 0}, {"requests": -5}, {"days": 0}, {"nodes": 3}])
 def test_what_makes_no_history_is_refused(wrong):
     with pytest.raises(CommandError, match=f"--{next(iter(wrong))} wants"):
         seed(**wrong)
+
+
+def test_more_than_ten_years_are_refused():
+    with pytest.raises(CommandError, match="--days wants 3,650 or fewer"):
+        seed(days=99_999)
+    assert not Node.objects.exists()
 
 
 def test_adding_up_anew_tells_each_day():

@@ -2,7 +2,7 @@
 
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
@@ -13,6 +13,7 @@ from fleetweb.gateway.invention import SEEDED
 from fleetweb.gateway.models import RequestMetric
 from fleetweb.gateway.seeding import Seeding
 
+MOST_DAYS: Final = 3650
 _HELP = """Write a believable history that never was, straight into rows and rollups.
 
 Its requests have the process "seed". Machines have figures every ten minutes and spans of presence.
@@ -33,6 +34,8 @@ class Command(BaseCommand):
         for name, least in (("requests", 1), ("days", 1), ("nodes", 4)):
             if options[name] < least:
                 raise CommandError(f"--{name} wants {least} or more.")
+        if options["days"] > MOST_DAYS:
+            raise CommandError(f"--days wants {MOST_DAYS:,} or fewer, which are ten years.")
         if not options["force"]:
             _refuse_if_kept()
         began, now = time.monotonic(), timezone.now()
