@@ -1,22 +1,24 @@
 """An invented past of the machines, to develop and measure with."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.utils import timezone
 
 from fleetweb.core.presence import CognitiveState
 from fleetweb.core.roster import SOVEREIGN_FLEET, FleetNode, Role
 
-from .models import Node, NodeSample, PresenceSpan
-from .sample_rollups import Bucket, Figures, save, sums_of
+from . import seeded_figures
+from .absences import Absence
+from .models import Happened, Node, PresenceSpan
+from .seeded_figures import SAMPLED_FOR, Rows
+from .seeded_marks import VERSIONS, marks
 
-COARSE: Final = timedelta(minutes=10)
 SPANS_A_DAY: Final = 60
-GIB: Final = 2**30
+TWO_CLUSTERS_FROM: Final = 8
+CLUSTERS: Final = ("fleet", "attic")
 _LIFE: Final = (
     (CognitiveState.IDLE, 0.5),
     (CognitiveState.PROCESSING, 0.3),
@@ -38,27 +40,67 @@ _SENTENCES: Final = {
 
 
 def machines(count: int) -> list[Node]:
-    """So many machines: those of the reference fleet, then more soldiers. Made where missing."""
+    """So many machines: those of the reference fleet, then more soldiers. Made where missing.
+
+    From eight on they are two clusters.
+    """
     listed = list(SOVEREIGN_FLEET[:count])
     for number in range(len(listed), count):
         name = f"soldier{number}"
         listed.append(FleetNode(name, Role.SOLDIER, f"{name}.local", 256, 28, 60))
-    for entry in listed:
-        Node.objects.get_or_create(
-            name=entry.name,
-            defaults={"role": entry.role, "host": entry.host, "memory_gb": entry.memory_gb},
-        )
+    near = count if count < TWO_CLUSTERS_FROM else (count + 1) // 2
+    for number, entry in enumerate(listed):
+        facts = {"role": entry.role, "host": entry.host, "memory_gb": entry.memory_gb}
+        cluster = CLUSTERS[number >= near]
+        Node.objects.get_or_create(name=entry.name, defaults={**facts, "cluster": cluster})
     return list(Node.objects.filter(name__in=[entry.name for entry in listed]).order_by("pk"))
 
 
-def seed(nodes: Sequence[Node], since: datetime, until: datetime, number: int) -> None:
-    """What they did from `since` to `until`, and their figures added up."""
+def clusters_of(nodes: Iterable[Node]) -> dict[str, list[str]]:
+    """The names of the machines of each cluster."""
+    clusters: dict[str, list[str]] = {}
+    for node in nodes:
+        clusters.setdefault(node.cluster or CLUSTERS[0], []).append(node.name)
+    return clusters
+
+
+def seed(
+    nodes: Sequence[Node], since: datetime, until: datetime, number: int, samples: Rows
+) -> list[Absence]:
+    """What they did from `since` to `until`, and their figures added up; when they were away.
+
+    `samples` takes those that are kept.
+    """
     draw = random.Random(number)  # noqa: S311
+    absences: list[Absence] = []
     for node in nodes:
         spans = list(_spans(node, since, until, draw))
         with transaction.atomic():
             PresenceSpan.objects.bulk_create(spans, batch_size=500)
-            _add_up(spans, draw)
+            seeded_figures.invent(spans, max(since, until - SAMPLED_FOR), draw, samples)
+            _see(node, spans)
+        absences += _absences(spans)
+    Happened.objects.note(marks(absences, since, until, draw))
+    return absences
+
+
+def _see(node: Node, spans: Iterable[PresenceSpan]) -> None:
+    """When it was first and last heard from. What is known of a real machine stays."""
+    here = [span for span in spans if span.state != CognitiveState.OFFLINE]
+    if not here:
+        return
+    first_at, last_at = here[0].started_at, here[-1].ended_at or here[-1].started_at
+    node.first_seen_at = min(node.first_seen_at or first_at, first_at)
+    node.last_seen_at = max(node.last_seen_at or last_at, last_at)
+    node.os_version = node.os_version or VERSIONS[-1]
+    node.save(update_fields=["first_seen_at", "last_seen_at", "os_version"])
+
+
+def _absences(spans: Iterable[PresenceSpan]) -> Iterator[Absence]:
+    for span in spans:
+        if span.state == CognitiveState.OFFLINE and span.ended_at:
+            began_s, ended_s = span.started_at.timestamp(), span.ended_at.timestamp()
+            yield Absence(span.node.name, began_s, ended_s)
 
 
 def _spans(
@@ -79,37 +121,6 @@ def _spans(
                 intensity=_intensity(state, draw),
             )
             at, before = ends, state
-
-
-def _add_up(spans: Sequence[PresenceSpan], draw: random.Random) -> None:
-    """A sample every ten minutes, kept by minute, hour and day."""
-    zone = timezone.get_default_timezone()
-    sums: dict[Bucket, Figures] = {}
-    for span in spans:
-        if span.state != CognitiveState.OFFLINE and span.ended_at:
-            samples = list(_samples(span, span.ended_at, draw))
-            for bucket, figures in sums_of(samples, zone).items():
-                sums.setdefault(bucket, Figures()).add_figures(figures)
-    save(sums)
-
-
-def _samples(span: PresenceSpan, ended_at: datetime, draw: random.Random) -> Iterator[NodeSample]:
-    at = span.started_at
-    while at < ended_at:
-        yield NodeSample(
-            node=span.node,
-            at=at,
-            state=span.state,
-            intensity=span.intensity,
-            requests_in_hand=int(span.intensity > 0.1),
-            memory_total_bytes=(span.node.memory_gb or 0) * GIB,
-            memory_used_bytes=int((span.node.memory_gb or 0) * GIB * draw.uniform(0.55, 0.65)),
-            gpu_usage=span.intensity,
-            cpu_usage=span.intensity / 4,
-            temperature_c=38 + 40 * span.intensity,
-            power_w=22 + 240 * span.intensity,
-        )
-        at += COARSE
 
 
 def _intensity(state: CognitiveState, draw: random.Random) -> float:

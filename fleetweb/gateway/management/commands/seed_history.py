@@ -9,6 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from fleetweb.fleet import seeding as machines
+from fleetweb.fleet.models import NodeSample
+from fleetweb.gateway.bulk import Table
 from fleetweb.gateway.invention import SEEDED
 from fleetweb.gateway.models import RequestMetric
 from fleetweb.gateway.seeding import Seeding
@@ -16,7 +18,8 @@ from fleetweb.gateway.seeding import Seeding
 MOST_DAYS: Final = 3650
 _HELP = """Write a believable history that never was, straight into rows and rollups.
 
-Its requests have the process "seed". Machines have figures every ten minutes and spans of presence.
+Its requests have the process "seed". Machines have spans of presence and figures every ten minutes,
+of the newest day every ten seconds.
 Where a history is kept already, nothing is written: use an empty database, or --force."""
 
 
@@ -40,17 +43,18 @@ class Command(BaseCommand):
             _refuse_if_kept()
         began, now = time.monotonic(), timezone.now()
         nodes = machines.machines(options["nodes"])
-        names = [node.name for node in nodes]
         seeding = Seeding(
-            names,
+            [node.name for node in nodes],
             options["requests"],
             options["days"],
             now,
             seed=options["seed"],
             beside=RequestMetric.objects.exists(),
         )
-        machines.seed(nodes, seeding.since, seeding.until, options["seed"])
-        written = seeding.run(self._tell if options["verbosity"] > 1 else _say_nothing)
+        samples = Table(NodeSample, without=("id",))
+        machines.seed(nodes, seeding.since, seeding.until, options["seed"], samples)
+        told = self._tell if options["verbosity"] > 1 else _say_nothing
+        written = seeding.run(told)
         _look_over()
         took_s = time.monotonic() - began
         self.stdout.write(f"{written:,} requests over {options['days']} days in {took_s:.0f} s.")
