@@ -44,7 +44,7 @@ class Command(BaseCommand):
         began, now = time.monotonic(), timezone.now()
         nodes = machines.machines(options["nodes"])
         seeding = Seeding(
-            [node.name for node in nodes],
+            machines.clusters_of(nodes),
             options["requests"],
             options["days"],
             now,
@@ -52,9 +52,9 @@ class Command(BaseCommand):
             beside=RequestMetric.objects.exists(),
         )
         samples = Table(NodeSample, without=("id",))
-        machines.seed(nodes, seeding.since, seeding.until, options["seed"], samples)
+        absences = machines.seed(nodes, seeding.since, seeding.until, options["seed"], samples)
         told = self._tell if options["verbosity"] > 1 else _say_nothing
-        written = seeding.run(told)
+        written = seeding.run(absences, told)
         _look_over()
         took_s = time.monotonic() - began
         self.stdout.write(f"{written:,} requests over {options['days']} days in {took_s:.0f} s.")
