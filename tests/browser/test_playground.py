@@ -24,7 +24,7 @@ THINKER = "mlx-community/QwQ-32B-4bit"
 STOPPED_WITHIN_S = 3.0
 STILL_AT_MOST_S = 2.0
 # What Chromium says of a server that is not there.
-GONE = ("WebSocket connection to", "htmx:ws:error", "net::ERR_")
+GONE = ("WebSocket connection to", "htmx:ws:error", "net::ERR_", "Failed to fetch")
 LEFT = "closed before the connection is established"  # and of a page left at once
 AXE = next((Path(__file__).resolve().parents[1] / "vendor").rglob("axe.min.js"))
 END = event({"content": " End."}, finish_reason="stop", usage=USAGE)

@@ -63,7 +63,7 @@ def candidate_card(
         score=number(stored["score"]),
         parts=tuple(
             PartCard(_PARTS.get(name, name), number(value))
-            for name, value in stored["parts"].items()
+            for name, value in _by_weight(stored["parts"])
             if value
         ),
         measured=_measured(stored["samples"]),
@@ -72,6 +72,11 @@ def candidate_card(
         of_what=of_what,
         beside="" if chosen or excluded else compared.beside(stored),
     )
+
+
+def _by_weight(parts: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The weightiest first: PostgreSQL keeps them in an order of its own."""
+    return sorted(parts.items(), key=lambda part: -abs(part[1]))
 
 
 def _counts(stored: Mapping[str, Any]) -> Iterator[str]:
