@@ -154,6 +154,13 @@ def _unknown(name: str, ids: Sequence[str], aliases: Sequence[Alias]) -> str:
     return f"No model is called {_shown(name)} here. {hint}"
 
 
+def full_id(written: str, ids: Iterable[str]) -> str | None:
+    """The first of `ids` that people write so: whole or by its last part, in any case."""
+    wanted = _folded(written)
+    names = (known for known in ids if wanted in (_folded(known), _folded(_last_part(known))))
+    return next(names, None) if wanted else None
+
+
 def _last_part(model_id: str) -> str:
     return model_id.rsplit("/", 1)[-1]
 

@@ -18,11 +18,10 @@ from fleetweb.core.latency import packed_percentiles
 from fleetweb.fleet import settled
 
 from .points import merged
-from .rollup_models import Rollup
-from .series import just_ended
+from .series import added_up, just_ended
 from .subjects import Subject, Subjects
 
-_COLUMNS: Final = ("subject", "start_s", "count", "errors", "ttft", "latency")
+_COLUMNS: Final = ("count", "errors", "ttft", "latency")
 
 
 # Requests, errors, and the packed histograms of the time to the first token and in all.
@@ -79,15 +78,10 @@ def _slots(
 def _added_up(
     known: Subjects, pairs: Sequence[Subject], begins_s: int, ends_s: int, step: Step
 ) -> Iterator[tuple[Subject, int, _Part]]:
-    by_key = {known.keys[pair]: pair for pair in pairs}
-    rows = (
-        Rollup.objects.between(begins_s, ends_s)
-        .filter(subject__in=list(by_key), resolution=step.source)
-        .values_list(*_COLUMNS)
-    )
-    for key, bucket_s, requests, errors, ttft, latency in rows:
+    rows = added_up(known, pairs, begins_s, ends_s, step, _COLUMNS)
+    for pair, bucket_s, (requests, errors, ttft, latency) in rows:
         # PostgreSQL hands out views
-        yield by_key[key], bucket_s, (requests, errors, bytes(ttft), bytes(latency))
+        yield pair, bucket_s, (requests, errors, bytes(ttft), bytes(latency))
 
 
 def _just_ended(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from fleetweb.core.balancing import ScoredCandidate
+from fleetweb.core.balancing import RouteResult, ScoredCandidate
 
 from .measures import milliseconds
 from .models import RequestMetric, RequestText, RoutingRecord
@@ -58,11 +58,16 @@ def _metric(passage: Passage, process: str) -> RequestMetric:
 
 
 def _routing(passage: Passage) -> RoutingRecord | None:
-    route = passage.route
-    if route is None:
+    if passage.route is None:
         return None
+    return routing_record(
+        passage.route, request_id=passage.id, attempts=msgspec.to_builtins(passage.attempts)
+    )
+
+
+def routing_record(route: RouteResult, **more: Any) -> RoutingRecord:
+    """A decision as it is kept."""
     return RoutingRecord(
-        request_id=passage.id,
         strategy=route.strategy.value if route.strategy else "",
         decision=route.decision.value,
         reason=route.reason,
@@ -70,7 +75,7 @@ def _routing(passage: Passage) -> RoutingRecord | None:
         estimated_latency_ms=route.estimated_latency_ms,
         model_loaded=route.model_loaded,
         candidates=[candidate_json(candidate) for candidate in route.candidates],
-        attempts=msgspec.to_builtins(passage.attempts),
+        **more,
     )
 
 

@@ -15,7 +15,7 @@ from fleetweb.core.candidates import Candidate, LoadBalanceStrategy
 from fleetweb.core.streams import Outcome
 
 from .bulk import Table
-from .history import candidate_json
+from .history import routing_record
 from .invention import Kind, Tried
 from .measures import Attempt
 from .misfortune import door_of
@@ -54,17 +54,7 @@ class Routes:
     def _row(self, kind: Kind, away: frozenset[str]) -> list[Any] | None:
         if not kind.tries and kind.metric.status != Outcome.INTERRUPTED:
             return None
-        route = self._route(kind, away)
-        record = RoutingRecord(
-            strategy=route.strategy.value if route.strategy else "",
-            decision=route.decision.value,
-            reason=route.reason,
-            node_endpoint=route.node_endpoint,
-            estimated_latency_ms=route.estimated_latency_ms,
-            model_loaded=route.model_loaded,
-            candidates=[candidate_json(candidate) for candidate in route.candidates],
-        )
-        return ROUTINGS.row(record)
+        return ROUTINGS.row(routing_record(self._route(kind, away)))
 
     def _route(self, kind: Kind, away: frozenset[str]) -> RouteResult:
         metric = kind.metric

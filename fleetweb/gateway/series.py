@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -95,9 +95,9 @@ def _stretches(
     grid: Sequence[int],
 ) -> dict[Subject, _Stretch]:
     # One after the other: what is added up in between would be told twice the other way round.
-    rows = chain(
-        _added_up(known, subjects, begins_s, ends_s, step), just_ended(subjects, grid, step)
-    )
+    read = added_up(known, subjects, begins_s, ends_s, step, (*PACKED, *COLUMNS))
+    kept = ((subject, bucket_s, Kept.of_row(*row)) for subject, bucket_s, row in read)
+    rows = chain(kept, just_ended(subjects, grid, step))
     placed = _placed(subjects, rows, grid, step)
     return {subject: _stretch(step, grid, kept) for subject, kept in placed.items()}
 
@@ -142,17 +142,23 @@ def _placed(
     }
 
 
-def _added_up(
-    known: Subjects, subjects: Iterable[Subject], begins_s: int, ends_s: int, step: Step
-) -> Iterator[tuple[Subject, int, Kept]]:
+def added_up(
+    known: Subjects,
+    subjects: Iterable[Subject],
+    begins_s: int,
+    ends_s: int,
+    step: Step,
+    columns: Sequence[str],
+) -> Iterator[tuple[Subject, int, list[Any]]]:
+    """These columns of the rows that begin from `begins_s` on and before `ends_s`."""
     by_key = {known.keys[subject]: subject for subject in subjects if subject in known.keys}
     rows = (
         Rollup.objects.between(begins_s, ends_s)
         .filter(subject__in=list(by_key), resolution=step.source)
-        .values_list("subject", "start_s", *PACKED, *COLUMNS)
+        .values_list("subject", "start_s", *columns)
     )
-    for key, bucket_s, *kept in rows:
-        yield by_key[key], bucket_s, Kept.of_row(*kept)
+    for key, bucket_s, *values in rows:
+        yield by_key[key], bucket_s, values
 
 
 def just_ended(

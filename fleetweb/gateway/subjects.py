@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+from fleetweb.core.naming import full_id
+
 from .rollup_models import RollupSubject
 from .tally import Subject
 
@@ -32,10 +34,7 @@ class Subjects:
 
     def full_model(self, written: str) -> str:
         """The id of a model that people write by its last part, in any case; else as written."""
-        wanted = written.casefold()
-        ids = self.names(RollupSubject.MODEL) if written else ()
-        names = (m for m in ids if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
-        return next(names, written)
+        return full_id(written, self.names(RollupSubject.MODEL)) or written
 
     def pairs(self, model: str = "") -> tuple[Subject, ...]:
         """Every machine with every model it ever answered with, or with `model`."""

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.http import QueryDict
 
+from fleetweb.core.naming import full_id
 from fleetweb.core.streams import Outcome
 from fleetweb.fleet.models import Node
 from fleetweb.gateway.models import ApiKey, RollupSubject
@@ -174,9 +175,7 @@ class SearchForm(forms.Form):
     def clean_model(self) -> str:
         """Its full id, also where it was written as people say it."""
         written: str = self.cleaned_data["model"].strip()
-        wanted = written.casefold()
-        names = (m for m in self.models if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
-        return next(names, written)
+        return full_id(written, self.models) or written
 
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")

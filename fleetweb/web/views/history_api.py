@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from fleetweb.core.candidates import RoutingDecision
+from fleetweb.core.naming import full_id
 from fleetweb.core.streams import Outcome
 from fleetweb.fleet import live
 from fleetweb.fleet.models import Node
@@ -160,9 +161,7 @@ def _known_model(written: str, known: Subjects) -> str | None:
     model = known.full_model(written)
     if Subject(RollupSubject.MODEL, model) in known.keys:
         return model
-    wanted = written.casefold()
-    names = (m for m in _present_models() if wanted in (m.casefold(), m.rsplit("/")[-1].casefold()))
-    return next(names, None)
+    return full_id(written, _present_models())
 
 
 def _present_models() -> Iterator[str]:

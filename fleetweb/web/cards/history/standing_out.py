@@ -169,6 +169,6 @@ def _around(found: Finding, book: Book) -> str:
     until = min(end + around, book.window.until)
     window = Window(begin - around, until, None, is_live=False)
     asked = replace(book.asked, window=window, by=By.MACHINE)
-    return (asked if found.machine in book.machines else replace(asked, picked=())).address(
-        **({} if found.machine in book.machines else {"pick": found.machine})
-    )
+    if found.machine not in book.machines:
+        asked = replace(asked, picked=(found.machine,))
+    return asked.address()
